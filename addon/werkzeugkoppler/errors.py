@@ -1,0 +1,77 @@
+"""The failures that a client is told of, as values that carry what the wire needs."""
+
+import json
+from typing import Any
+
+type Headers = tuple[tuple[str, str], ...]
+
+
+class ApiError(Exception):
+    """A request that ends with an OpenAI error object.
+
+    Args:
+        status: The HTTP status, where the status line is not out yet.
+        message: For people: what is wrong, where, and what to do.
+        code: For programs: a stable word in snake_case.
+        type: OpenAI's class of error, such as `invalid_request_error` or `server_error`.
+        headers: Extra response headers.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        code: str | None,
+        type: str = "invalid_request_error",
+        headers: Headers = (),
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.code = code
+        self.type = type
+        self.headers = headers
+
+    def error(self) -> dict[str, Any]:
+        """The value of the `error` key, the same in a JSON body and in a stream's error event (F18)."""
+        return {"message": self.message, "type": self.type, "param": None, "code": self.code}
+
+    def body(self) -> bytes:
+        """The JSON response body."""
+        return json.dumps({"error": self.error()}, ensure_ascii=False).encode()
+
+
+class UpstreamError(ApiError):
+    """The upstream could not be asked, or broke off its answer (F8).
+
+    Its own words arrive as they are: where it answered with a JSON error, `answer` is that body and
+    `body()` returns it unchanged.
+    """
+
+    def __init__(self, message: str, *, status: int = 502, answer: bytes | None = None) -> None:
+        super().__init__(status, message, code="upstream_error", type="server_error")
+        self.answer = answer
+
+    def error(self) -> dict[str, Any]:
+        if self.answer is not None:
+            error = json.loads(self.answer).get("error")
+            if isinstance(error, dict):
+                return error
+            if isinstance(error, str):
+                return super().error() | {"message": error}
+        return super().error()
+
+    def body(self) -> bytes:
+        return super().body() if self.answer is None else self.answer
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be used.
+
+    `problems` holds one line for each fault, `file:line:col: path: what is wrong: what to do`.
+    """
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems

@@ -20,9 +20,8 @@ async def upstream() -> AsyncIterator[Upstream]:
 
 @pytest.fixture
 async def client(upstream: Upstream) -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(upstream.url) as session:
-        with anyio.fail_after(5):
-            yield session
+    async with aiohttp.ClientSession(upstream.url, timeout=aiohttp.ClientTimeout(5)) as session:
+        yield session
 
 
 async def ask(client: aiohttp.ClientSession, **request: object) -> bytes:
@@ -89,13 +88,13 @@ async def test_a_cut_answer_ends_where_it_was_cut(upstream: Upstream, client: ai
 
 async def test_the_peers_leaving_is_noted(upstream: Upstream, client: aiohttp.ClientSession) -> None:
     upstream.script(Hang())
-    with anyio.move_on_after(5):
+    with anyio.fail_after(5):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(ask, client)
             recorded = await upstream.chat()
             assert not recorded.closed.is_set()
             tasks.cancel_scope.cancel()
-    await recorded.closed.wait()
+        await recorded.closed.wait()
 
 
 async def test_a_released_hang_ends_the_connection(upstream: Upstream, client: aiohttp.ClientSession) -> None:

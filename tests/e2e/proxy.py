@@ -29,6 +29,9 @@ POLL_SECONDS: Final = 0.05
 STOP_SECONDS: Final = 8.0
 """A stop drains running turns for up to five seconds."""
 
+FOREIGN: Final = ("WERKZEUGKOPPLER_", "XDG_")
+"""Variables of whoever runs the tests that would change what the proxy does."""
+
 COMPLAINTS: Final = ("Traceback", "Addon error")
 """What the proxy writes only when something in it has failed that it did not expect."""
 
@@ -84,12 +87,9 @@ class Command:
 
     def environment(self, home: Path) -> dict[str, str]:
         """The child's environment: nothing of the user's own settings or files."""
-        kept = {
-            name: value for name, value in os.environ.items() if not name.startswith(("WERKZEUG", "XDG_"))
-        }
-        return (
-            kept | {"PYTHONPATH": str(self.addon), "HOME": str(home), "PYTHONUNBUFFERED": "1"} | self.environ
-        )
+        own = {"PYTHONPATH": str(self.addon), "HOME": str(home), "PYTHONUNBUFFERED": "1"}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+        return {**kept, **own, **self.environ}
 
 
 def complaints(output: str) -> list[str]:

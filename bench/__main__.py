@@ -1,0 +1,97 @@
+"""`./run.sh bench`: measure the three ways side by side and print one table."""
+
+import argparse
+import asyncio
+import gc
+import os
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.action import action_turn
+from bench.child import pin
+from bench.connection import MeasurementError
+from bench.figure import Failure, Figure
+from bench.page import page
+from bench.plain import latency, rate
+from bench.session import FULL, QUICK, Effort, Session
+from bench.slow import slow_streams
+from bench.start import starts
+from bench.streams import fast_streams, first_event
+from bench.table import columns
+from bench.ways import NAMES, Lab, upstream, whole_stack_is_on
+
+_PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
+
+_MEASUREMENT_SECONDS = 180.0
+"""How long one measurement may take: far more than it needs, far less than for ever."""
+
+MEASUREMENTS: Mapping[str, Callable[[Session], Awaitable[list[Figure]]]] = {
+    "latency": latency,
+    "rate": rate,
+    "first-event": first_event,
+    "fast-streams": fast_streams,
+    "slow-streams": slow_streams,
+    "action": action_turn,
+    "start": starts,
+}
+
+
+def main() -> int:
+    """Run what the command line names; 1 where a measurement got a wrong answer, however fast it was."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="about 40 seconds; rougher figures")
+    parser.add_argument("--write", action="store_true", help="write docs/performance.md")
+    parser.add_argument("--only", metavar="NAME", choices=MEASUREMENTS, help=", ".join(MEASUREMENTS))
+    arguments = parser.parse_args()
+    names = [arguments.only] if arguments.only else list(MEASUREMENTS)
+
+    gc.disable()  # a collection in the load generator would show as the measured way's delay
+    results = asyncio.run(_run(names, QUICK if arguments.quick else FULL))
+    print(columns(results))
+    failures = [result for result in results if isinstance(result, Failure)]
+    for failure in failures:
+        print(f"{failure.title}: {failure.reason}", file=sys.stderr)
+    if arguments.write:
+        _PAGE.write_text(page(results, datetime.now(UTC).date()), encoding="utf-8")
+    return 1 if failures else 0
+
+
+async def _run(names: Sequence[str], effort: Effort) -> list[Figure | Failure]:
+    """Open the upstream and the ways, measure, close them."""
+    load_cores, proxy_cores = _cores()
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+        lab = Lab(folder, await stack.enter_async_context(upstream(folder, load_cores)), proxy_cores)
+        ways = [await stack.enter_async_context(lab.way(name)) for name in NAMES]
+        await whole_stack_is_on(lab, ways[-1])
+        pin(0, load_cores)
+        session = Session(lab, tuple(ways), effort)
+        results: list[Figure | Failure] = []
+        for name in names:
+            print(f"measuring {name}", file=sys.stderr)
+            results += await _measure(name, session)
+        return results
+
+
+async def _measure(name: str, session: Session) -> Sequence[Figure | Failure]:
+    results: Sequence[Figure | Failure] = []
+    try:
+        async with asyncio.timeout(_MEASUREMENT_SECONDS):
+            results = await MEASUREMENTS[name](session)
+    except* (MeasurementError, OSError) as problems:
+        results = [Failure(name, repr(problem)) for problem in problems.exceptions[:1]]
+    return results
+
+
+def _cores() -> tuple[frozenset[int], frozenset[int]]:
+    """Cores for the load generator and the upstream, and one for the proxy; empty where there is only one."""
+    usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    return (frozenset(usable[1:]), frozenset(usable[:1])) if len(usable) > 1 else (frozenset(), frozenset())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

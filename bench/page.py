@@ -1,0 +1,51 @@
+"""The page docs/performance.md: one run's table, the machine it ran on, and how to read it."""
+
+import os
+import platform
+from collections.abc import Sequence
+from datetime import date
+from importlib.metadata import version
+
+from bench.figure import Failure, Figure
+from bench.table import markdown
+
+_PAGE = """\
+# Performance
+
+`./run.sh bench --write` measured this on {day}: {cores} cores, {system}, Python {python},
+mitmproxy {mitmproxy}.
+
+{table}
+
+## How to read it
+
+One upstream is asked on three ways, in turns within one run, and each value is a median:
+
+- **direct**: the fake upstream itself, a raw socket server that answers canned bytes.
+- **mitmdump**: plain mitmdump as a reverse proxy in front of it, told to stream bodies
+  (`stream_large_bodies=1`), with its log and flow output off. It passes bytes on and does nothing else.
+- **Werkzeugkoppler**: this proxy with everything on: a key to check, a system message to add, two actions and
+  an MCP server's tools to offer, traces to write. It reads every event of a stream and decides about it.
+
+A value with a sign is what the way adds to the direct one. **ratio** is Werkzeugkoppler over mitmdump: below
+1 is better for times and memory, above 1 for rates. **aim** is held against the ratio; where it has a unit,
+against Werkzeugkoppler's own value, or with a + against the difference to mitmdump.
+
+The load generator and the upstream share one core and the measured proxy has another, where the machine has
+two or more; starts are not pinned. Events are HTTP chunks of their own, as model servers send them; those of
+slow streams (100 streams, 50 events a second each) carry the time at which they were sent. The memory is that
+of the proxy's own process: an MCP server over stdio has its own. Times depend on the machine and on what else
+it does; the ratios much less.
+"""
+
+
+def page(results: Sequence[Figure | Failure], day: date) -> str:
+    """The whole page."""
+    return _PAGE.format(
+        day=day.isoformat(),
+        cores=os.cpu_count(),
+        system=platform.system(),
+        python=platform.python_version(),
+        mitmproxy=version("mitmproxy"),
+        table=markdown(results),
+    )

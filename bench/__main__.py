@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import gc
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -29,6 +30,9 @@ _PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 _MEASUREMENT_SECONDS = 180.0
 """How long one measurement may take: far more than it needs, far less than for ever."""
 
+_INTERRUPTED = 130
+"""The exit status of a run that was told to end, as a shell has it for an interrupt."""
+
 MEASUREMENTS: Mapping[str, Callable[[Session], Awaitable[list[Figure]]]] = {
     "latency": latency,
     "rate": rate,
@@ -50,7 +54,13 @@ def main() -> int:
     names = [arguments.only] if arguments.only else list(MEASUREMENTS)
 
     gc.disable()  # a collection in the load generator would show as the measured way's delay
-    results = asyncio.run(_run(names, QUICK if arguments.quick else FULL))
+    try:
+        results = asyncio.run(_run(names, QUICK if arguments.quick else FULL))
+    except MeasurementError as problem:
+        print(f"bench: {problem}", file=sys.stderr)
+        return 1
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return _INTERRUPTED
     print(columns(results))
     failures = [result for result in results if isinstance(result, Failure)]
     for failure in failures:
@@ -62,6 +72,10 @@ def main() -> int:
 
 async def _run(names: Sequence[str], effort: Effort) -> list[Figure | Failure]:
     """Open the upstream and the ways, measure, close them."""
+    task = asyncio.current_task()
+    assert task is not None
+    # An interrupt cancels this task of itself; being told to end has to, or the children stay behind.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     load_cores, proxy_cores = _cores()
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))

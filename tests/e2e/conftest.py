@@ -13,7 +13,8 @@ import pytest
 from openai import AsyncOpenAI
 
 from tests.e2e.client import TIMEOUT, Client
-from tests.e2e.proxy import SERVICE_KEY, Command, Proxy, complaints, running
+from tests.e2e.launch import SERVICE_KEY, Command
+from tests.e2e.proxy import Proxy, complaints, running
 from tests.fakes.upstream import Upstream
 
 TEST_SECONDS: Final = 40.0

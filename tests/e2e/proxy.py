@@ -2,25 +2,18 @@
 
 import os
 import signal
-import socket
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
 import anyio
-import yaml
 from anyio.abc import Process
 
-ROOT: Final = Path(__file__).parents[2]
-ADDON: Final = ROOT / "addon"
-
-SERVICE_KEY: Final = "sk-service-wzk-4711"
-UPSTREAM_KEY: Final = "sk-upstream-wzk-0815"
+from tests.e2e.launch import Command, free_url, write_config
 
 READY_SECONDS: Final = 20.0
 """A start takes one to two seconds; a busy machine with two cores may need several times that."""
@@ -28,9 +21,6 @@ POLL_SECONDS: Final = 0.05
 """There is no signal for "listening" but an answer, so it is asked for."""
 STOP_SECONDS: Final = 8.0
 """A stop drains running turns for up to five seconds."""
-
-FOREIGN: Final = ("WERKZEUGKOPPLER_", "XDG_")
-"""Variables of whoever runs the tests that would change what the proxy does."""
 
 COMPLAINTS: Final = ("Traceback", "Addon error")
 """What the proxy writes only when something in it has failed that it did not expect."""
@@ -42,13 +32,19 @@ class Proxy:
 
     url: str
     folder: Path
-    """Holds the config (`config.yaml`), the output (`output.log`) and the traces (`traces/`)."""
+    """Where it runs: `config.yaml`, the output in `output.log`, the traces in `traces/`."""
     process: Process
 
     @property
     def output(self) -> str:
         """Everything it has written to stdout and stderr so far."""
         return (self.folder / "output.log").read_text(encoding="utf-8", errors="replace")
+
+    @property
+    def traces(self) -> str:
+        """Everything in its trace files so far."""
+        files = sorted((self.folder / "traces").rglob("*.ndjson"))
+        return "".join(file.read_text(encoding="utf-8") for file in files)
 
     async def stop(self) -> int:
         """Send SIGTERM and wait; raises TimeoutError where it does not end in time.
@@ -62,77 +58,41 @@ class Proxy:
             return await self.process.wait()
 
 
-@dataclass(frozen=True)
-class Command:
-    """How the proxy is started, apart from its config."""
-
-    arguments: Sequence[str] = ()
-    """Further arguments for mitmproxy."""
-    environ: Mapping[str, str] = field(default_factory=dict)
-    """Variables on top of those of the tests."""
-    plain: bool = False
-    """With mitmdump itself instead of the launcher."""
-    addon: Path = ADDON
-
-    def line(self, config: Path, port: int) -> list[str]:
-        """The command line."""
-        if not self.plain:
-            launcher = [sys.executable, "-m", "werkzeugkoppler.cli", "--config", str(config)]
-            return [*launcher, *(["--", *self.arguments] if self.arguments else [])]
-        mitmdump = str(Path(sys.executable).with_name("mitmdump"))
-        # The upstream of reverse mode is a port nobody serves: the addon answers, or nobody does.
-        mode = f"reverse:http://127.0.0.1:9@127.0.0.1:{port}"
-        options = ["--set", "connection_strategy=lazy", "--set", f"koppler_config={config}"]
-        return [mitmdump, "--mode", mode, "-s", str(self.addon / "main.py"), *options, *self.arguments]
-
-    def environment(self, home: Path) -> dict[str, str]:
-        """The child's environment: nothing of the user's own settings or files."""
-        own = {"PYTHONPATH": str(self.addon), "HOME": str(home), "PYTHONUNBUFFERED": "1"}
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
-        return {**kept, **own, **self.environ}
-
-
 def complaints(output: str) -> list[str]:
     """The lines of an output that tell of a failure inside the proxy."""
     return [line for line in output.splitlines() if any(word in line for word in COMPLAINTS)]
-
-
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def write_config(folder: Path, upstream: str, settings: Mapping[str, Any]) -> Path:
-    """Write a config with keys and a free port, and the given settings on top; None leaves a key out."""
-    defaults = {
-        "service_base_url": f"http://127.0.0.1:{free_port()}",
-        "service_api_key": SERVICE_KEY,
-        "upstream_base_url": upstream,
-        "upstream_api_key": UPSTREAM_KEY,
-        "traces": {"dir": str(folder / "traces")},
-    }
-    merged = {key: value for key, value in (defaults | dict(settings)).items() if value is not None}
-    path = folder / "config.yaml"
-    path.write_text(yaml.safe_dump(merged, allow_unicode=True), encoding="utf-8")
-    return path
 
 
 @asynccontextmanager
 async def running(
     folder: Path, upstream: str, settings: Mapping[str, Any], command: Command | None = None
 ) -> AsyncIterator[Proxy]:
-    """Start the proxy, wait until it answers, and end it with its whole group on leaving.
+    """Start the proxy on a free port with a config, and end it on leaving.
 
     Raises:
         AssertionError: It did not start, or it complained.
     """
     command = command or Command()
-    config = write_config(folder, upstream, settings)
-    url = yaml.safe_load(config.read_text())["service_base_url"]
-    async with spawned(folder, command.line(config, int(url.rpartition(":")[2])), command) as process:
+    url = free_url()
+    config = write_config(folder, {"service_base_url": url, "upstream_base_url": upstream, **settings})
+    line = command.line(config, int(url.rpartition(":")[2]))
+    async with serving(folder, url, line, command) as proxy:
+        yield proxy
+
+
+@asynccontextmanager
+async def serving(
+    folder: Path, url: str, line: Sequence[str], command: Command | None = None
+) -> AsyncIterator[Proxy]:
+    """Run a command line that is to serve at a URL, wait until it answers, and end it on leaving.
+
+    Args:
+        command: Gives the environment; the line is taken as it is.
+
+    Raises:
+        AssertionError: It did not start, or it complained.
+    """
+    async with spawned(folder, line, command or Command()) as process:
         proxy = Proxy(url, folder, process)
         await _ready(proxy)
         yield proxy

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.client import Transcript
-from tests.e2e.proxy import Command, ended, write_config
+from tests.e2e.launch import Command, write_config
+from tests.e2e.proxy import ended
 from tests.fakes.chunks import DONE, USAGE, event, text_chunks
 
 
@@ -30,7 +31,7 @@ async def test_a_program_that_ends_is_reported_with_its_output(tmp_path: Path) -
 
 
 def test_a_setting_of_none_is_left_out_of_the_config(tmp_path: Path) -> None:
-    config = write_config(tmp_path, "http://127.0.0.1:1", {"service_api_key": None, "max_tool_loops": 2})
+    config = write_config(tmp_path, {"service_api_key": None, "max_tool_loops": 2})
     text = config.read_text()
     assert "service_api_key" not in text and "max_tool_loops: 2" in text and "upstream_api_key" in text
 

@@ -42,6 +42,11 @@ class ApiError(Exception):
         return json.dumps({"error": self.error()}, ensure_ascii=False).encode()
 
 
+def internal_error() -> ApiError:
+    """What a client is told of a fault in this program; the log has the rest (OW-52)."""
+    return ApiError(500, "internal error, see the log", code="internal_error", type="server_error")
+
+
 class UpstreamError(ApiError):
     """The upstream could not be asked, or broke off its answer (F8).
 
@@ -49,8 +54,10 @@ class UpstreamError(ApiError):
     `body()` returns it unchanged.
     """
 
-    def __init__(self, message: str, *, status: int = 502, answer: bytes | None = None) -> None:
-        super().__init__(status, message, code="upstream_error", type="server_error")
+    def __init__(
+        self, message: str, *, status: int = 502, answer: bytes | None = None, headers: Headers = ()
+    ) -> None:
+        super().__init__(status, message, code="upstream_error", type="server_error", headers=headers)
         self.answer = answer
 
     def error(self) -> dict[str, Any]:

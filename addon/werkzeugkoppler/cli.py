@@ -1,0 +1,241 @@
+"""The launcher: mitmdump, mitmweb or mitmproxy with the addon and the right options."""
+
+import argparse
+import asyncio
+import gc
+import logging
+import os
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mitmproxy import options as mitmproxy_options
+from mitmproxy.addonmanager import AddonManager
+from mitmproxy.tools import cmdline
+from mitmproxy.tools import main as mitmproxy_main
+
+from werkzeugkoppler import __version__
+from werkzeugkoppler.banner import banner
+from werkzeugkoppler.config import load
+from werkzeugkoppler.config.schema import Settings, warnings
+from werkzeugkoppler.errors import ConfigError
+from werkzeugkoppler.hooktable import HookTable
+from werkzeugkoppler.options import DEAD_END
+from werkzeugkoppler.proxy import Werkzeugkoppler
+from werkzeugkoppler.stack import DEMO, Stack
+from werkzeugkoppler.upstreams.detect import detect
+
+EXIT_CONFIG = 2
+EXIT_PORT = 1
+EXAMPLE = Path(__file__).parents[2] / "config.yaml.min_example"
+SPARE_PORTS = range(8090, 8100)
+"""Tried by a start without a config, where the default port is taken: llama.cpp likes it too."""
+LOG_LEVELS = {"DEBUG": "debug", "INFO": "info", "WARNING": "warn", "ERROR": "error", "CRITICAL": "error"}
+
+USAGE = """\
+Usage: ./run.sh [dump|web|console] [--config FILE] [-- MITMPROXY ARGUMENTS]
+
+  dump       under mitmdump: a log in the terminal (the default)
+  web        under mitmweb: look, hold, edit and replay in the browser
+  console    under mitmproxy: the same in the terminal
+  test       the tests; more arguments go to pytest
+  check      format, lint, types
+  bench      the benchmark
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a start is going to do."""
+
+    settings: Settings
+    config: str
+    """Where the settings came from, in words."""
+    upstream_note: str = ""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the proxy until it is stopped; gives the exit code."""
+    ours, theirs = _split(list(sys.argv[1:] if arguments is None else arguments))
+    args = _parser().parse_args(ours)
+    try:
+        start = _start(args.config)
+    except ConfigError as error:
+        print("\n".join(error.problems), file=sys.stderr)
+        return EXIT_CONFIG
+    settings = start.settings
+    if (problem := _port_problem(settings.host, settings.port)) is not None:
+        print(problem, file=sys.stderr)
+        return EXIT_PORT
+    for warning in warnings(settings):
+        print(f"WARNING: {warning}", file=sys.stderr)
+    _run(args.front, start, theirs)
+    return 0
+
+
+# What to start
+
+
+def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
+    if "--" not in arguments:
+        return arguments, []
+    at = arguments.index("--")
+    return arguments[:at], arguments[at + 1 :]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "run.sh", usage=USAGE[len("Usage: ") :], add_help=True, allow_abbrev=False
+    )
+    parser.add_argument("front", nargs="?", choices=FRONTS, default="dump", help=argparse.SUPPRESS)
+    parser.add_argument("--config", metavar="FILE", help="the config file; without it config.yaml")
+    parser.add_argument("--version", action="version", version=f"werkzeugkoppler {__version__}")
+    return parser
+
+
+def _start(flag: str | None) -> Start:
+    """Read the config; where there is none, look for a model server (BX-18).
+
+    Raises:
+        ConfigError: The config cannot be used.
+    """
+    source = load.find(flag, os.environ)
+    if source.exists or "WERKZEUGKOPPLER_UPSTREAM_BASE_URL" in os.environ:
+        name = str(source.path) if source.exists else "the environment"
+        return Start(load.load(source, os.environ), name)
+    found = asyncio.run(detect())
+    environ = dict(os.environ)
+    environ["WERKZEUGKOPPLER_UPSTREAM_BASE_URL"] = found.base_url if found else DEMO
+    if "WERKZEUGKOPPLER_SERVICE_BASE_URL" not in environ and (port := _spare_port()) is not None:
+        environ["WERKZEUGKOPPLER_SERVICE_BASE_URL"] = f"http://127.0.0.1:{port}"
+    settings = load.load(load.find(str(EXAMPLE), environ), environ)
+    note = f"{found.name}, found on its usual port" if found else "no model server found on the usual ports"
+    return Start(settings, f"none: {EXAMPLE.name} (copy it to config.yaml and make it yours)", note)
+
+
+def _spare_port() -> int | None:
+    """A free port where the default one is taken."""
+    default = Settings.model_fields["service_base_url"].default
+    if _port_problem("127.0.0.1", int(default.rpartition(":")[2])) is None:
+        return None
+    return next((port for port in SPARE_PORTS if _port_problem("127.0.0.1", port) is None), None)
+
+
+def _port_problem(host: str, port: int) -> str | None:
+    """Why the address cannot be listened on (F17)."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        return (
+            f"cannot listen on {host} port {port}: {error.strerror or error}: "
+            "stop what has it, or set service_base_url to another port"
+        )
+    return None
+
+
+# How to start it
+
+
+def _with_addon(master_class: type[Any], addon: Werkzeugkoppler) -> type[Any]:
+    """The master with a hook table, and the addon after all others: what they change, it sees."""
+
+    class Launched(master_class):  # type: ignore[misc]
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.addons.add(addon)
+
+        @property
+        def addons(self) -> AddonManager:
+            return self._addons
+
+        @addons.setter
+        def addons(self, original: AddonManager) -> None:
+            self._addons = HookTable(self)
+
+        async def running(self) -> None:
+            await super().running()
+            # What has been made by now stays: the collector need not look at it again.
+            gc.collect()
+            gc.freeze()
+
+    return Launched
+
+
+def _dump() -> tuple[type[Any], Callable[[Any], Any]]:
+    from mitmproxy.tools.dump import DumpMaster
+
+    return DumpMaster, cmdline.mitmdump
+
+
+def _web() -> tuple[type[Any], Callable[[Any], Any]]:
+    from mitmproxy.tools.web.master import WebMaster
+
+    return WebMaster, cmdline.mitmweb
+
+
+def _console() -> tuple[type[Any], Callable[[Any], Any]]:
+    from mitmproxy.tools.console.master import ConsoleMaster
+
+    return ConsoleMaster, cmdline.mitmproxy
+
+
+FRONTS: dict[str, Callable[[], tuple[type[Any], Callable[[Any], Any]]]] = {
+    "dump": _dump,
+    "web": _web,
+    "console": _console,
+}
+
+
+def _run(front: str, start: Start, more: Sequence[str]) -> None:
+    master_class, make_parser = FRONTS[front]()
+    announce = _print_banner(start, front) if front != "console" else None
+    host = f"[{start.settings.host}]" if ":" in start.settings.host else start.settings.host
+
+    def parser_with_defaults(opts: mitmproxy_options.Options) -> Any:
+        opts.update(
+            mode=[f"reverse:{DEAD_END}@{host}:{start.settings.port}"],
+            connection_strategy="lazy",
+            http2=False,
+            store_streamed_bodies=True,
+        )
+        opts.update_defer(
+            termlog_verbosity=LOG_LEVELS[start.settings.logging.level],
+            **({"web_open_browser": False} if front == "web" else {}),
+        )
+        return make_parser(opts)
+
+    # Nobody reads the log of each connection.
+    logging.getLogger("mitmproxy.proxy.server").setLevel(logging.WARNING)
+
+    def make_master(opts: mitmproxy_options.Options) -> Any:
+        return _with_addon(master_class, Werkzeugkoppler(start.settings, announce))(opts)
+
+    mitmproxy_main.run(make_master, parser_with_defaults, list(more), _filters)
+
+
+def _filters(args: Any) -> dict[str, str]:
+    """mitmdump's filter expression, which its own entry point handles."""
+    if not getattr(args, "filter_args", None):
+        return {}
+    text = " ".join(args.filter_args)
+    return {"save_stream_filter": text, "readfile_filter": text, "dumper_filter": text}
+
+
+def _print_banner(start: Start, front: str) -> Callable[[Stack], None]:
+    look_inside = {"dump": "./run.sh web", "web": "the address with the token, above"}[front]
+
+    def announce(stack: Stack) -> None:
+        text = banner(stack, config=start.config, upstream_note=start.upstream_note, look_inside=look_inside)
+        print(text, flush=True)
+
+    return announce
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""What an endpoint is given, and what it gives back."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from werkzeugkoppler.errors import ApiError, Headers
+from werkzeugkoppler.exchange import Link
+from werkzeugkoppler.stack import Stack
+from werkzeugkoppler.traces import Trace
+from werkzeugkoppler.wire.http import JSON_HEADERS
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A client's request that was let in."""
+
+    stack: Stack
+    """The stack of the moment; it stays the call's until the end."""
+    link: Link
+    trace: Trace
+    body: bytes
+    has_key: bool
+    """The request came with the service key, or none is set."""
+
+
+class Outlet(Protocol):
+    """Where a streamed answer goes; see `source.Outlet`."""
+
+    started: bool
+    last_write: float
+
+    def start(self, status: int, headers: Headers) -> None: ...
+
+    async def write(self, data: bytes) -> None: ...
+
+    def write_now(self, data: bytes) -> None: ...
+
+    def has_room(self) -> bool: ...
+
+    def end(self) -> None: ...
+
+    def reply(self, status: int, headers: Headers, body: bytes) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole response."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """A response that is written as it comes."""
+
+    write: Callable[[Outlet, Headers], Awaitable[None]]
+    """Takes the outlet, and headers to add."""
+
+
+type Endpoint = Callable[[Call], Awaitable[Reply | Streamed]]
+
+
+def error_reply(error: ApiError) -> Reply:
+    return Reply(error.status, (*JSON_HEADERS, *error.headers), error.body())

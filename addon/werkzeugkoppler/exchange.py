@@ -1,0 +1,221 @@
+"""One exchange as a flow of its own, through mitmproxy's addon chain.
+
+Before an exchange is carried out and after it came back, its flow runs through the chain as a client's
+flow would: it can be held, edited, answered by another addon (no network then), killed and saved
+(BX-09, BX-10).
+"""
+
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from mitmproxy import connection, ctx, http
+from mitmproxy.flow import Error
+from mitmproxy.hooks import Hook, UpdateHook
+from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpRequestHook, HttpResponseHook
+
+from werkzeugkoppler.errors import Headers, UpstreamError
+from werkzeugkoppler.wire.http import (
+    EVENT_STREAM,
+    JSON_HEADERS,
+    HttpAnswer,
+    HttpRequest,
+    MadeAnswer,
+    media_type,
+    whole,
+)
+
+METADATA = "werkzeugkoppler"
+"""The key in `flow.metadata` under which a flow tells which turn it belongs to."""
+
+_VIEW_INTERVAL = 0.5
+"""Seconds between two looks that the view gets at a growing answer: each copies all that has come."""
+
+type Send = Callable[[HttpRequest], AbstractAsyncContextManager[HttpAnswer]]
+
+
+class Killed(Exception):
+    """Somebody killed the exchange's flow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Which turn an exchange belongs to."""
+
+    client_conn: connection.Client
+    turn: str
+    leg: int = 0
+    """From 1; 0 before the first."""
+
+    def mark(self, flow: http.HTTPFlow, kind: str, comment: str, **more: str) -> None:
+        """Write the link on a flow, for people and for programs."""
+        flow.comment = f"turn {self.turn} · {comment}"
+        flow.metadata[METADATA] = {"turn": self.turn, "kind": kind, "leg": self.leg, **more}
+
+
+@asynccontextmanager
+async def leg(link: Link, request: HttpRequest, send: Send) -> AsyncIterator[HttpAnswer]:
+    """Ask an upstream.
+
+    A stream's pieces are handed on as they come. Any other answer has run through the chain when it is
+    handed on, as it may have been edited there.
+
+    Raises:
+        UpstreamError: The flow was killed, or what `send` raises.
+    """
+    flow = _flow(link, request)
+    link.mark(flow, *(("leg", f"leg {link.leg}") if link.leg else ("models", "models")))
+    try:
+        async with _lifecycle(flow):
+            await _before(flow)
+            if flow.response is None:
+                async with send(_request(flow)) as answer:
+                    flow.response = _response(answer.status, answer.headers)
+                    pieces = _recorded(flow, answer.pieces)
+                    if media_type(answer.headers) == EVENT_STREAM:
+                        yield MadeAnswer(answer.status, answer.headers, pieces)
+                        return
+                    async for _ in pieces:
+                        pass
+        _check_killed(flow)
+    except Killed as error:
+        raise UpstreamError("the request to the upstream was killed by the operator") from error
+    content = flow.response.get_content(strict=False) or b""
+    yield MadeAnswer(
+        flow.response.status_code, tuple(flow.response.headers.items(multi=True)), whole(content)
+    )
+
+
+async def call(
+    link: Link,
+    *,
+    source: str,
+    tool: str,
+    call_id: str,
+    arguments: str,
+    perform: Callable[[str], Awaitable[tuple[int, str]]],
+) -> str | None:
+    """Run a tool call.
+
+    Args:
+        perform: Takes the arguments, as they may have been edited, and gives a status and the content
+            for the model.
+
+    Returns:
+        The content for the model, as it may have been edited; `None` where the flow was killed.
+    """
+    url = f"http://{_host(source)}.tool/{quote(tool, safe='')}"
+    flow = _flow(link, HttpRequest("POST", url, JSON_HEADERS, arguments.encode("utf-8", "replace")))
+    link.mark(
+        flow, "tool", f"leg {link.leg} · tool {source}/{tool}", tool=tool, source=source, call_id=call_id
+    )
+    try:
+        async with _lifecycle(flow):
+            await _before(flow)
+            if flow.response is None:
+                status, content = await perform(flow.request.get_text(strict=False) or "")
+                flow.response = _response(status, JSON_HEADERS)
+                flow.response.text = content
+        _check_killed(flow)
+    except Killed:
+        return None
+    assert flow.response is not None
+    return flow.response.get_text(strict=False) or ""
+
+
+# The flow
+
+
+def _flow(link: Link, request: HttpRequest) -> http.HTTPFlow:
+    headers = [(name.encode(), value.encode()) for name, value in request.headers]
+    made = http.Request.make(request.method, request.url, request.body, headers)
+    made.timestamp_end = time.time()
+    server = connection.Server(address=(made.host, made.port))
+    flow = http.HTTPFlow(link.client_conn, server, live=True)
+    flow.request = made
+    return flow
+
+
+def _request(flow: http.HTTPFlow) -> HttpRequest:
+    """What is sent: the flow's request as the addon chain left it."""
+    request = flow.request
+    headers = [
+        (n, v) for n, v in request.headers.items(multi=True) if n.lower() not in ("host", "content-length")
+    ]
+    return HttpRequest(request.method, request.url, tuple(headers), request.get_content(strict=False) or b"")
+
+
+def _response(status: int, headers: Headers) -> http.Response:
+    response = http.Response.make(status)
+    response.headers = http.Headers([(n.encode(), v.encode("utf-8", "surrogateescape")) for n, v in headers])
+    # The body is kept as it was read: whole, and decoded.
+    for name in ("content-encoding", "transfer-encoding", "content-length"):
+        response.headers.pop(name, None)
+    response.timestamp_start = time.time()
+    return response
+
+
+def _host(source: str) -> str:
+    return re.sub(r"[^a-z0-9.-]", "-", source.lower()).strip(".-") or "unnamed"
+
+
+# Its way through the chain
+
+
+@asynccontextmanager
+async def _lifecycle(flow: http.HTTPFlow) -> AsyncIterator[None]:
+    """Ends the flow, however the exchange ends."""
+    try:
+        yield
+    except BaseException as error:
+        if flow.error is None:
+            flow.error = Error(str(error) or "cancelled: the client left")
+        await _end(flow, HttpErrorHook(flow))
+        raise
+    await _end(flow, HttpResponseHook(flow))
+
+
+async def _before(flow: http.HTTPFlow) -> None:
+    await _trigger(HttpRequestHook(flow), flow)
+    await flow.wait_for_resume()
+    _check_killed(flow)
+
+
+async def _end(flow: http.HTTPFlow, hook: Hook) -> None:
+    if flow.response is not None:
+        flow.response.timestamp_end = time.time()
+    await _trigger(hook, flow)
+    await flow.wait_for_resume()
+    flow.live = False
+
+
+async def _trigger(hook: Hook, flow: http.HTTPFlow) -> None:
+    await ctx.master.addons.trigger_event(hook)
+    await ctx.master.addons.trigger_event(UpdateHook([flow]))
+
+
+def _check_killed(flow: http.HTTPFlow) -> None:
+    if flow.error is not None and flow.error.msg == Error.KILLED_MESSAGE:
+        raise Killed
+
+
+async def _recorded(flow: http.HTTPFlow, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The pieces as they come, while the flow's content grows."""
+    response = flow.response
+    assert response is not None
+    seen: list[bytes] = []
+    next_look = 0.0
+    try:
+        async for piece in pieces:
+            _check_killed(flow)
+            seen.append(piece)
+            if (now := time.monotonic()) >= next_look:
+                next_look = now + _VIEW_INTERVAL
+                response.data.content = b"".join(seen)
+                await ctx.master.addons.trigger_event(UpdateHook([flow]))
+            yield piece
+    finally:
+        response.data.content = b"".join(seen)

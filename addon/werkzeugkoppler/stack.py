@@ -1,0 +1,107 @@
+"""Everything one config makes: settings, tools, the upstream. Replaced whole, never changed."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from anyio import create_task_group
+
+from werkzeugkoppler import exchange
+from werkzeugkoppler.config.schema import Settings
+from werkzeugkoppler.errors import ApiError, UpstreamError
+from werkzeugkoppler.tools.registry import Toolbox, definition
+from werkzeugkoppler.tools.tool import Tool
+from werkzeugkoppler.upstreams.base import Upstream
+from werkzeugkoppler.upstreams.demo import demo_upstream
+from werkzeugkoppler.upstreams.openai_http import OpenAiHttp
+from werkzeugkoppler.upstreams.refusal import read_refusal
+from werkzeugkoppler.wire.http import HttpRequest
+from werkzeugkoppler.wire.jsontext import dumps
+
+DEMO = "demo"
+"""The `upstream_base_url` that means the built-in model."""
+
+
+class Stack:
+    """What a turn works with; a turn keeps the stack that it started with."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.upstream = _upstream(settings)
+        secrets = [key for key in (settings.service_api_key, settings.upstream_api_key) if key]
+        self.toolbox = Toolbox(
+            settings.mcp_servers, settings.actions, root=Path.cwd(), environ=os.environ, secrets=secrets
+        )
+        self._definitions: dict[str, tuple[Tool, str]] = {}
+        self._first_model: Any = None
+
+    async def open(self) -> None:
+        """Start what has to run; MCP servers connect in the background."""
+        await self.upstream.open()
+        await self.toolbox.open()
+
+    async def close(self) -> None:
+        async with create_task_group() as group:
+            group.start_soon(self.upstream.close)
+            group.start_soon(self.toolbox.close)
+
+    async def offered_tools(self) -> Mapping[str, Tool]:
+        """Our tools under the names that the model sees, after every MCP server has connected or failed."""
+        await self.toolbox.settled()
+        return self.toolbox.offered()
+
+    def definition(self, name: str, tool: Tool) -> str:
+        """The tool's definition for a request, as JSON text."""
+        known = self._definitions.get(name)
+        if known is None or known[0] is not tool:
+            known = self._definitions[name] = (tool, dumps(definition(name, tool)))
+        return known[1]
+
+    async def default_model(self, link: exchange.Link) -> str:
+        """The model for a request that names none: the configured one, else the upstream's first.
+
+        WK-149, WK-150.
+
+        Raises:
+            ApiError: 400, there is neither.
+        """
+        if self.settings.upstream_default_model:
+            return self.settings.upstream_default_model
+        if self._first_model is None:
+            try:
+                self._first_model = json.loads(await self.models(link))["data"][0]["id"]
+            except (UpstreamError, ValueError, LookupError, TypeError) as error:
+                raise ApiError(
+                    400,
+                    "the request names no model, upstream_default_model is not set, "
+                    "and the upstream lists none to take instead",
+                    code="missing_model",
+                ) from error
+        return str(self._first_model)
+
+    async def models(self, link: exchange.Link) -> bytes:
+        """The upstream's list of models, as it sent it.
+
+        Raises:
+            UpstreamError: It could not be had.
+        """
+        request = HttpRequest(
+            "GET", f"{self.upstream.base_url}/v1/models", (("accept", "application/json"),), b""
+        )
+        async with exchange.leg(link, request, self.upstream.send) as answer:
+            if not 200 <= answer.status < 300:
+                raise await read_refusal(answer)
+            return b"".join([piece async for piece in answer.pieces])
+
+
+def _upstream(settings: Settings) -> Upstream:
+    if settings.upstream_base_url == DEMO:
+        return demo_upstream()
+    return OpenAiHttp(
+        settings.upstream_base_url,
+        api_key=settings.upstream_api_key,
+        connect_timeout=settings.upstream_connect_timeout_seconds,
+        read_timeout=settings.upstream_read_timeout_seconds,
+    )

@@ -1,0 +1,147 @@
+"""The plain answer: the completions of all legs made one."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from werkzeugkoppler.errors import UpstreamError
+from werkzeugkoppler.turn.leg import ENDED_EARLY, IsOurs, Leg, conclude
+from werkzeugkoppler.wire import usage as usage_of
+from werkzeugkoppler.wire.assemble import MessageAssembler
+from werkzeugkoppler.wire.completion import first_choice, from_chunks
+from werkzeugkoppler.wire.jsontext import JsonObject, dumps
+from werkzeugkoppler.wire.sse import SseEvent
+from werkzeugkoppler.wire.usage import Usage
+
+_JOINED = ("content", "reasoning_content", "reasoning")
+"""What every leg adds to: a streamed answer would have shown it too."""
+
+
+class PlainAnswer:
+    """One completion for the client.
+
+    A turn with one leg and one choice passes the upstream's body byte for byte (WK-03). Over several
+    legs the first gives the id, the time and the model, the last all else, and text and usage are those
+    of all legs together.
+    """
+
+    def __init__(self, *, is_ours: IsOurs, new_id: Callable[[], str]) -> None:
+        self._is_ours = is_ours
+        self._new_id = new_id
+        self._identity: dict[str, Any] = {}
+        self._texts: dict[str, str] = {}  # of the legs that have ended
+        self._usage: Usage | None = None  # of all legs so far
+        self._legs = 0
+        self._events: list[SseEvent] = []
+        self._body = b""
+        self._completion = JsonObject("{}", {}, ())  # of the last leg
+
+    @property
+    def is_done(self) -> bool:
+        """The end mark of a stream has come."""
+        return bool(self._events) and self._events[-1].data.rstrip() == b"[DONE]"
+
+    def take(self, event: SseEvent) -> bytes:
+        """Take an event, from an upstream that streams though it was not asked to."""
+        self._events.append(event)
+        return b""
+
+    def take_completion(self, body: bytes) -> bytes:
+        self._body = body
+        return b""
+
+    def end_leg(self) -> Leg:
+        """What the leg brought.
+
+        Raises:
+            UpstreamError: The upstream's answer is not a completion.
+        """
+        if self._events:
+            self._body = dumps(_from_events(self._events, self._new_id)).encode()
+            self._events = []
+        self._completion = _parse(self._body)
+        values = self._completion.values
+        choice = first_choice(values) or {}
+        message = choice.get("message") or {}
+        assembler = MessageAssembler(self._new_id)
+        assembler.add(message)
+        for index, call in enumerate(_calls(message)):
+            assembler.add_call({**call, "index": index})
+        told = values.get("usage")
+        leg = conclude(
+            assembler, choice.get("finish_reason"), told if isinstance(told, dict) else None, self._is_ours
+        )
+        self._legs += 1
+        self._usage = usage_of.add(self._usage, leg.usage)
+        self._identity = self._identity or {k: values[k] for k in ("id", "created", "model") if k in values}
+        if leg.calls:
+            for key in _JOINED:
+                self._texts[key] = self._texts.get(key, "") + (assembler.text(key) or "")
+        return leg
+
+    def close(self) -> bytes:
+        """The response body."""
+        choices = self._completion.values["choices"]
+        choice = first_choice(self._completion.values)
+        assert choice is not None  # end_leg saw it
+        seen = self._seen_choice(choice)
+        changes: dict[str, Any] = {}
+        if seen is not choice or len(choices) > 1:
+            changes["choices"] = [seen]
+        if self._legs > 1:
+            changes |= self._identity
+            if self._usage is not None:
+                changes["usage"] = self._usage
+        if not changes:
+            return self._body
+        return self._completion.edited({key: dumps(value) for key, value in changes.items()}).encode()
+
+    def _seen_choice(self, choice: dict[str, Any]) -> dict[str, Any]:
+        """The choice without calls that are not the client's, and with the earlier legs' text."""
+        message = choice.get("message") or {}
+        earlier = {key: text + (message.get(key) or "") for key, text in self._texts.items() if text}
+        calls = _calls(message)
+        seen_calls = [call for call in calls if not self._is_ours(_name(call))]
+        finish = choice.get("finish_reason")
+        seen_finish = "tool_calls" if seen_calls and finish not in ENDED_EARLY else finish
+        if not earlier and len(seen_calls) == len(calls) and seen_finish == finish:
+            return choice
+        seen = {key: value for key, value in {**message, **earlier}.items() if key != "tool_calls"}
+        if seen_calls:
+            seen["tool_calls"] = seen_calls
+        return {**choice, "message": seen, "finish_reason": seen_finish}
+
+
+def _calls(message: dict[str, Any]) -> list[dict[str, Any]]:
+    calls = message.get("tool_calls")
+    return [call for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
+
+
+def _name(call: dict[str, Any]) -> str:
+    function = call.get("function")
+    return str(function.get("name") or "") if isinstance(function, dict) else ""
+
+
+def _parse(body: bytes) -> JsonObject:
+    try:
+        completion = JsonObject.parse(body.decode())
+    except (ValueError, TypeError) as error:
+        raise UpstreamError(f"the upstream's answer is not a JSON object: {error}") from error
+    if first_choice(completion.values) is None:
+        answer = body if completion.values.get("error") else None
+        raise UpstreamError("the upstream's answer is not a chat completion", answer=answer)
+    return completion
+
+
+def _from_events(events: list[SseEvent], new_id: Callable[[], str]) -> dict[str, Any]:
+    chunks: list[dict[str, Any]] = []
+    for event in events:
+        try:
+            chunk = json.loads(event.data)
+        except ValueError:
+            continue  # [DONE], comments, garbage (WK-143)
+        if isinstance(chunk, dict):
+            if chunk.get("error"):
+                raise UpstreamError("the upstream broke off its answer", answer=event.data)
+            chunks.append(chunk)
+    return from_chunks(chunks, new_id)

@@ -1,0 +1,231 @@
+"""The streamed answer: what the client may see of each leg's chunks (BX-01).
+
+The client sees one message from one server. So the first chunk's id, model and time stand on every
+chunk, the role is told once, the calls that are run here are left out together with the
+`finish_reason` that goes with them, and usage is the sum over the legs, told if asked for.
+A chunk that none of this touches passes as the bytes it came in (BX-07).
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from werkzeugkoppler.errors import UpstreamError
+from werkzeugkoppler.turn.leg import ENDED_EARLY, IsOurs, Leg, conclude, goes_on
+from werkzeugkoppler.wire import usage as usage_of
+from werkzeugkoppler.wire.assemble import CallDraft, MessageAssembler
+from werkzeugkoppler.wire.completion import Chunk, first_choice, to_chunks
+from werkzeugkoppler.wire.jsontext import dumps
+from werkzeugkoppler.wire.sse import DONE, SseEvent, event
+from werkzeugkoppler.wire.usage import Usage
+
+type Delta = dict[str, Any]
+
+
+class StreamedAnswer:
+    """The chunks of all legs of a turn, made one stream.
+
+    Args:
+        is_ours: Which calls are run here.
+        wants_usage: The client asked for the usage chunk.
+        identity: `id`, `created` and `model` for an upstream that sends none.
+        new_id: Makes a tool call id.
+    """
+
+    def __init__(
+        self, *, is_ours: IsOurs, wants_usage: bool, identity: dict[str, Any], new_id: Callable[[], str]
+    ) -> None:
+        self._is_ours = is_ours
+        self._wants_usage = wants_usage
+        self._default_identity = identity
+        self._new_id = new_id
+        # Of the whole answer:
+        self._identity: dict[str, Any] | None = None
+        self._role_told = False
+        self._finish_told = False
+        self._usage_told = False  # on a chunk with a choice, as some servers do, or on one of its own
+        self._usage_before: Usage | None = None  # of the legs that have ended
+        self._begin_leg()
+
+    def _begin_leg(self) -> None:
+        self._assembler = MessageAssembler(self._new_id)
+        self._shown: list[CallDraft] = []  # the client's calls, in the order of the index it sees
+        self._finish_reason: str | None = None
+        self._usage: Usage | None = None
+        self._done = False
+
+    @property
+    def is_done(self) -> bool:
+        """The leg's end mark has come."""
+        return self._done
+
+    def take(self, event: SseEvent) -> bytes:
+        """Take one event of the upstream, give what the client is to see of it.
+
+        Raises:
+            UpstreamError: The upstream says that it failed.
+        """
+        if self._done:
+            return b""
+        if not event.data:
+            return event.raw  # a comment: it keeps the client's connection alive too
+        if event.data.rstrip() == b"[DONE]":
+            self._done = True
+            return b""
+        try:
+            chunk = json.loads(event.data)
+        except (ValueError, RecursionError):
+            return b""  # WK-143
+        if not isinstance(chunk, dict):
+            return b""
+        if chunk.get("error"):
+            raise UpstreamError("the upstream broke off its answer", answer=event.data)
+        return self._take_chunk(chunk, event.raw)
+
+    def take_completion(self, body: bytes) -> bytes:
+        """Take a whole completion, from an upstream that does not stream (WK-138)."""
+        completion = json.loads(body)
+        if not (isinstance(completion, dict) and first_choice(completion)):
+            raise UpstreamError(
+                "the upstream's answer is not a chat completion", answer=_error_body(completion, body)
+            )
+        shown = [self._take_chunk(chunk, b"") for chunk in to_chunks(completion)]
+        self._done = True
+        return b"".join(shown)
+
+    def end_leg(self) -> Leg:
+        """What the leg brought, after the upstream's answer ended.
+
+        Raises:
+            UpstreamError: The answer broke off.
+        """
+        if not self._done and self._finish_reason is None:
+            raise UpstreamError("the upstream's stream ended before its answer was complete")
+        leg = conclude(self._assembler, self._finish_reason, self._usage, self._is_ours)
+        self._usage_before = usage_of.add(self._usage_before, self._usage)
+        if leg.calls:
+            self._begin_leg()
+        return leg
+
+    def close(self) -> bytes:
+        """The end of the stream, with what the upstream left out."""
+        closing = b""
+        if not self._finish_told:
+            choice = {"index": 0, "delta": {}, "finish_reason": "tool_calls" if self._shown else "stop"}
+            closing += self._chunk({"choices": [choice]})
+        if self._wants_usage and not self._usage_told and self._usage_before is not None:
+            closing += self._chunk({"choices": [], "usage": self._usage_before})
+        return closing + DONE
+
+    # What the client sees of a chunk
+
+    def _take_chunk(self, chunk: Chunk, raw: bytes) -> bytes:
+        """`raw` is empty where the chunk is not something the upstream sent."""
+        if isinstance(chunk.get("usage"), dict):
+            self._usage = chunk["usage"]
+        choice = first_choice(chunk)
+        if choice is None:
+            return self._take_choiceless(chunk, raw)
+        delta = choice.get("delta")
+        delta = delta if isinstance(delta, dict) else {}
+        self._assembler.add(delta)
+        seen_delta = self._seen_delta(delta)
+        seen_finish = self._seen_finish(choice.get("finish_reason"))
+        seen_usage = self._seen_usage(chunk)
+        self._usage_told |= seen_finish is not None and isinstance(seen_usage, dict)
+        if (
+            raw
+            and seen_delta is choice.get("delta")
+            and seen_finish == choice.get("finish_reason")
+            and seen_usage is chunk.get("usage")
+            and len(chunk["choices"]) == 1
+            and "index" in choice
+            and self._has_identity(chunk)
+        ):
+            return raw
+        if not any(seen_delta.values()) and seen_finish is None:
+            return b""  # nothing is left of it
+        seen = {**choice, "index": 0, "delta": seen_delta, "finish_reason": seen_finish}
+        return self._chunk({**chunk, "choices": [seen]} | ({"usage": seen_usage} if seen_usage else {}))
+
+    def _take_choiceless(self, chunk: Chunk, raw: bytes) -> bytes:
+        if chunk.get("choices"):
+            return b""  # another choice than the client's
+        if not isinstance(chunk.get("usage"), dict):
+            return raw if self._usage_before is None else b""  # such as Azure's prompt_filter_results
+        # Before the finish it may be followed by more legs: `close` tells the sum.
+        if not (self._wants_usage and self._finish_told):
+            return b""
+        self._usage_told = True
+        if raw and self._usage_before is None and self._has_identity(chunk):
+            return raw
+        return self._chunk({**chunk, "usage": self._seen_usage(chunk)})
+
+    def _seen_delta(self, delta: Delta) -> Delta:
+        """The delta itself if nothing in it has to change."""
+        seen = delta
+        if not self._role_told:
+            self._role_told = True
+            if not delta.get("role"):
+                seen = {"role": "assistant", **{k: v for k, v in delta.items() if k != "role"}}
+        elif delta.get("role"):
+            seen = {k: v for k, v in delta.items() if k != "role"}
+        calls = delta.get("tool_calls")
+        if isinstance(calls, list) and calls:
+            seen_calls = [seen_call for call in calls if (seen_call := self._seen_call(call)) is not None]
+            if len(seen_calls) != len(calls) or any(
+                a is not b for a, b in zip(seen_calls, calls, strict=True)
+            ):
+                seen = {k: v for k, v in seen.items() if k != "tool_calls"}
+                if seen_calls:
+                    seen["tool_calls"] = seen_calls
+        return seen
+
+    def _seen_call(self, delta: Any) -> Delta | None:
+        """What the client sees of one item of `tool_calls`: nothing of a call that is run here."""
+        if not isinstance(delta, dict):
+            return None
+        if "custom" in delta:
+            return delta  # a tool of the client's that takes text: ours are all functions
+        call, piece = self._assembler.add_call(delta)
+        if not call.name or self._is_ours(call.name):
+            return None  # without a name it is not known yet whose it is
+        if call in self._shown:
+            index = self._shown.index(call)
+            rest = {"index": index, "function": {"arguments": piece}}
+            return delta if {k: v for k, v in delta.items() if k != "type"} == rest else rest
+        self._shown.append(call)
+        self._assembler.ensure_id(call)
+        whole = {"index": len(self._shown) - 1} | call.to_message()
+        return delta if delta == whole else whole
+
+    def _seen_finish(self, finish_reason: str | None) -> str | None:
+        if not finish_reason:
+            return None
+        self._finish_reason = finish_reason
+        if self._finish_told or goes_on(self._assembler.calls, finish_reason, self._is_ours):
+            return None
+        self._finish_told = True
+        return "tool_calls" if self._shown and finish_reason not in ENDED_EARLY else finish_reason
+
+    def _seen_usage(self, chunk: Chunk) -> Usage | None:
+        told = chunk.get("usage")
+        return (
+            usage_of.add(self._usage_before, told) if self._usage_before and isinstance(told, dict) else told
+        )
+
+    # One identity
+
+    def _has_identity(self, chunk: Chunk) -> bool:
+        if self._identity is None:
+            self._identity = {key: chunk.get(key) or made for key, made in self._default_identity.items()}
+        return all(chunk.get(key) == value for key, value in self._identity.items())
+
+    def _chunk(self, chunk: Chunk) -> bytes:
+        self._has_identity(chunk)  # the first chunk gives it
+        assert self._identity is not None
+        return event(dumps({**chunk, **self._identity, "object": "chat.completion.chunk"}))
+
+
+def _error_body(completion: Any, body: bytes) -> bytes | None:
+    return body if isinstance(completion, dict) and completion.get("error") else None

@@ -1,0 +1,109 @@
+"""A model server over HTTP, asked through one pool of kept-alive connections."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import aiohttp
+from anyio import move_on_after
+
+from werkzeugkoppler.errors import Headers, UpstreamError
+from werkzeugkoppler.upstreams.base import UpstreamState
+from werkzeugkoppler.wire.http import HttpAnswer, HttpRequest, MadeAnswer
+
+KEEP_ALIVE_SECONDS = 4.0
+"""How long an idle connection is kept: uvicorn, Node and llama.cpp close theirs after five, and a POST
+that meets a connection being closed cannot be sent again safely."""
+
+DRAIN_SECONDS = 0.1
+"""How long to wait for the end of a body whose end mark has come: then its connection is used again."""
+
+
+class OpenAiHttp:
+    """An OpenAI-compatible server.
+
+    Args:
+        base_url: Without `/v1`.
+        api_key: Sent as a bearer token. It is added here and nowhere else, so that no flow holds it
+            (BX-17).
+        connect_timeout: Seconds to reach it.
+        read_timeout: Seconds of silence between two pieces of an answer.
+    """
+
+    def __init__(
+        self, base_url: str, *, api_key: str | None, connect_timeout: float, read_timeout: float
+    ) -> None:
+        self.base_url = base_url
+        self.state = UpstreamState()
+        self._key_header: Headers = (("Authorization", f"Bearer {api_key}"),) if api_key else ()
+        self._timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=connect_timeout, sock_read=read_timeout
+        )
+        self._session: aiohttp.ClientSession | None = None
+
+    async def open(self) -> None:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS),
+            timeout=self._timeout,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            # Compressed events would come in bursts.
+            headers={"Accept-Encoding": "identity", "User-Agent": "werkzeugkoppler"},
+            trust_env=False,
+        )
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    @asynccontextmanager
+    async def send(self, request: HttpRequest) -> AsyncIterator[HttpAnswer]:
+        """See `Upstream.send`."""
+        assert self._session is not None, "open() comes first"
+        with self._renamed_errors():
+            response = await self._session.request(
+                request.method,
+                request.url,
+                data=request.body or None,
+                headers=[*request.headers, *self._key_for(request.url)],
+                allow_redirects=False,  # the key would go along
+            )
+        self.state.ok, self.state.error = True, None
+        try:
+            yield MadeAnswer(response.status, tuple(response.headers.items()), self._pieces(response))
+            with move_on_after(DRAIN_SECONDS):
+                await response.content.readany()
+        finally:
+            response.close()  # gives the connection back where the body was read to its end
+
+    def _key_for(self, url: str) -> Headers:
+        """The key goes to the server it is for, also where somebody edited the flow's address."""
+        return self._key_header if url.startswith(f"{self.base_url}/") else ()
+
+    async def _pieces(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+        with self._renamed_errors():
+            async for piece in response.content.iter_any():
+                yield piece
+
+    @contextmanager
+    def _renamed_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            message = f"the upstream {self.base_url} failed: {_in_words(error)}"
+            self.state.ok, self.state.error = False, message
+            raise UpstreamError(message) from error
+
+
+def _in_words(error: Exception) -> str:
+    match error:
+        case aiohttp.ClientConnectorError():
+            return f"cannot connect: {error.os_error.strerror or error.os_error}"
+        case aiohttp.ConnectionTimeoutError():
+            return "no connection within upstream_connect_timeout_seconds"
+        case TimeoutError():
+            return "nothing came within upstream_read_timeout_seconds"
+        case aiohttp.ServerDisconnectedError():
+            return "it closed the connection without an answer"
+        case aiohttp.ClientPayloadError():
+            return "it broke off in the middle of its answer"
+        case _:
+            return f"{type(error).__name__}: {error}"

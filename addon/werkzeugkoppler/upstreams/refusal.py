@@ -1,0 +1,49 @@
+"""An upstream's answer that is not a success, as an error for the client (WK-151)."""
+
+import json
+
+from werkzeugkoppler.errors import Headers, UpstreamError
+from werkzeugkoppler.wire.http import HttpAnswer
+
+MAX_ERROR_BYTES = 1024 * 1024
+"""Error bodies are short; one that is not is cut."""
+SHOWN_CHARS = 500
+"""How much of a body that is not JSON is told."""
+
+
+async def read_refusal(answer: HttpAnswer) -> UpstreamError:
+    """The error that the client is told: the upstream's own status and JSON body.
+
+    A body that is no JSON object, such as a proxy's HTML page, is put into words, and a redirect is not
+    followed: the key would go along.
+    """
+    body = b""
+    async for piece in answer.pieces:
+        body += piece
+        if len(body) > MAX_ERROR_BYTES:
+            break
+    text = body[:MAX_ERROR_BYTES].decode("utf-8", "replace").strip()
+    message = f"the upstream answered {answer.status}: {text[:SHOWN_CHARS] or 'nothing more'}"
+    if answer.status < 400:
+        where = dict(answer.headers).get("location") or dict(answer.headers).get("Location")
+        return UpstreamError(f"{message} (redirects to {where} are not followed: mend upstream_base_url)")
+    return UpstreamError(
+        message,
+        status=answer.status,
+        answer=body if _is_object(text) else None,
+        headers=_kept(answer.headers),
+    )
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
+
+
+def _kept(headers: Headers) -> Headers:
+    """What tells a client when to try again."""
+    return tuple(
+        (n, v) for n, v in headers if n.lower() == "retry-after" or n.lower().startswith("x-ratelimit-")
+    )

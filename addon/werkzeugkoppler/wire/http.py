@@ -1,0 +1,55 @@
+"""HTTP messages as the exchanges and the upstreams hand them on."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from werkzeugkoppler.errors import Headers
+
+EVENT_STREAM = "text/event-stream"
+JSON_HEADERS: Headers = (("content-type", "application/json"),)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """A request with its whole body."""
+
+    method: str
+    url: str
+    headers: Headers
+    body: bytes
+
+
+class HttpAnswer(Protocol):
+    """An answer whose body is coming in."""
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def headers(self) -> Headers: ...
+
+    @property
+    def pieces(self) -> AsyncIterator[bytes]:
+        """The body as it comes, to be read once."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MadeAnswer:
+    """An answer that is made here, or read from somewhere else than the network."""
+
+    status: int
+    headers: Headers
+    pieces: AsyncIterator[bytes]
+
+
+def media_type(headers: Headers) -> str:
+    """The content type in lower case, without its parameters."""
+    value = next((value for name, value in headers if name.lower() == "content-type"), "")
+    return value.partition(";")[0].strip().lower()
+
+
+async def whole(body: bytes) -> AsyncIterator[bytes]:
+    """A body in one piece."""
+    yield body

@@ -1,0 +1,146 @@
+"""JSON objects that are edited without touching what was not meant to change (BX-07)."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+
+def _no_constants(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+_decode = json.JSONDecoder(parse_constant=_no_constants).raw_decode
+_space = re.compile(r"[ \t\n\r]*").match
+
+
+def dumps(value: Any) -> str:
+    """Compact JSON that can always be encoded: halves of a surrogate pair stay escaped."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":"))
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Where one member of an object stands in its text: `text[start:end]` is `"key": value`."""
+
+    key: str
+    start: int
+    value_start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class JsonObject:
+    """A JSON object as it was written, and what it says."""
+
+    text: str
+    values: dict[str, Any]
+    members: tuple[Member, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> "JsonObject":
+        """Read a whole object.
+
+        Raises:
+            ValueError: The text is not JSON, nests too deeply, or says a key twice: two readers
+                could take different values from it.
+            TypeError: It is JSON, but not an object.
+        """
+        start = _skip(text, 0)
+        if text[start : start + 1] != "{":
+            _whole(text, start)
+            raise TypeError("expected a JSON object")
+        values: dict[str, Any] = {}
+        members: list[Member] = []
+        at = _skip(text, start + 1)
+        while text[at : at + 1] != "}":
+            if members:
+                at = _skip(text, _expect(text, at, ","))
+            if text[at : at + 1] != '"':
+                raise ValueError(f"expected a key in double quotes at character {at}")
+            key, after_key = _value(text, at)
+            value_start = _skip(text, _expect(text, _skip(text, after_key), ":"))
+            value, end = _value(text, value_start)
+            if key in values:
+                raise ValueError(f"the key {key!r} stands twice, the second time at character {at}")
+            values[key] = value
+            members.append(Member(key, at, value_start, end))
+            at = _skip(text, end)
+        _end(text, at + 1)
+        return cls(text, values, tuple(members))
+
+    def raw(self, key: str) -> str | None:
+        """The text of a member's value as it was written, `None` where there is no such member."""
+        for member in self.members:
+            if member.key == key:
+                return self.text[member.value_start : member.end]
+        return None
+
+    def edited(self, changes: Mapping[str, str | None]) -> str:
+        """The object's text with the values in `changes`, given as JSON text, put in.
+
+        `None` takes a member out; a key that is not there yet is added at the end. Everything else,
+        white space too, stays as it was written.
+        """
+        parts: list[str] = []
+        previous_end = 0
+        for member in self.members:
+            before = self.text[previous_end : member.start]
+            previous_end = member.end
+            change = changes.get(member.key, self.text[member.value_start : member.end])
+            if change is None:
+                continue
+            parts += [before if parts else self.text[: self.members[0].start]]
+            parts += [self.text[member.start : member.value_start], change]
+        present = {member.key for member in self.members}
+        added = [f"{json.dumps(k)}:{v}" for k, v in changes.items() if k not in present and v is not None]
+        if not parts:
+            return "{" + ",".join(added) + "}"
+        return "".join([*parts, *(f",{member}" for member in added), self.text[previous_end:]])
+
+
+def array_items(text: str) -> list[str]:
+    """The items of a JSON array that is known to be valid, each as it was written."""
+    items: list[str] = []
+    at = _skip(text, _skip(text, 0) + 1)
+    while text[at] != "]":
+        if items:
+            at = _skip(text, at + 1)
+        _, end = _decode(text, at)
+        items.append(text[at:end])
+        at = _skip(text, end)
+    return items
+
+
+def _skip(text: str, at: int) -> int:
+    match = _space(text, at)
+    assert match  # the pattern matches everywhere
+    return match.end()
+
+
+def _value(text: str, at: int) -> tuple[Any, int]:
+    try:
+        return _decode(text, at)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def _expect(text: str, at: int, mark: str) -> int:
+    if text[at : at + 1] != mark:
+        raise ValueError(f"expected {mark!r} at character {at}")
+    return at + 1
+
+
+def _end(text: str, at: int) -> None:
+    if _skip(text, at) != len(text):
+        raise ValueError(f"unexpected text after the end at character {at}")
+
+
+def _whole(text: str, at: int) -> None:
+    _end(text, _value(text, at)[1])

@@ -1,0 +1,302 @@
+"""Keep a connection to one MCP server, list its tools and call them.
+
+An MCP client must be entered and left in the same task, so each server has one owner task that connects,
+lists, waits for news and connects again. Calls run in their callers' tasks, on the session of the moment.
+
+The connection opens with the `initialize` handshake, which every server knows: the probe of the newest
+protocol ends some older servers. One that refuses the handshake as too old is asked the new way.
+"""
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import anyio
+import mcp_types as types
+from mcp import Client, MCPError
+from mcp.client.session import ClientSession, IncomingMessage
+from mcp.shared.dispatcher import ProgressFnT
+from pydantic import ValidationError
+
+from werkzeugkoppler.tools.mcp_servers.transport import McpServerSettings, open_transport, quiet_the_sdk
+from werkzeugkoppler.tools.registry import SourceStatus
+from werkzeugkoppler.tools.tool import Progress, Tool, ToolResult
+
+logger = logging.getLogger("werkzeugkoppler.mcp")
+
+FIRST_RETRY_SECONDS = 1.0
+"""Before a lost server is tried again; doubled after each failure."""
+
+LONGEST_RETRY_SECONDS = 60.0
+"""A server that came back is found again within that time."""
+
+CLOSE_SECONDS = 8.0
+"""For one connection to end: the SDK gives a stdio server two seconds each to heed a closed stdin and a
+SIGTERM, and takes two more for the kill."""
+
+MAX_PAGES = 100
+"""Of a tool list: a server that always names a next page must not be followed for ever."""
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class McpServer:
+    """One MCP server, kept connected while open.
+
+    Nothing that it does wrong raises here: it degrades `status`, and a call becomes an error result.
+
+    Args:
+        refresh_seconds: How often its tools are listed anew; 0 or less: only when it says that they changed.
+        first_retry_seconds: See `FIRST_RETRY_SECONDS`.
+        now: The time in UTC.
+    """
+
+    def __init__(
+        self,
+        settings: McpServerSettings,
+        *,
+        refresh_seconds: float = 300.0,
+        first_retry_seconds: float = FIRST_RETRY_SECONDS,
+        now: Callable[[], datetime] = _utc_now,
+    ) -> None:
+        self.tools: tuple[Tool, ...] = ()
+        self._settings = settings
+        self._refresh_seconds = refresh_seconds if refresh_seconds > 0 else math.inf
+        self._first_retry_seconds = first_retry_seconds
+        self._now = now
+        self._mode = "legacy"
+        self._owner: asyncio.Task[None] | None = None
+        self._scope: anyio.CancelScope | None = None
+        # Written by the owner task alone, read by calls.
+        self._session: ClientSession | None = None
+        self._listing: list[types.Tool] | None = None
+        self._error: str | None = "not connected yet"
+        self._last_refresh: datetime | None = None
+        self._retry_seconds = first_retry_seconds
+        # Set while it is known whether there is a connection; clear while a new one is on its way.
+        self._known = asyncio.Event()
+        # How others wake the owner: the tools changed, or the connection is in doubt or has ended.
+        self._news = asyncio.Event()
+        self._ended = False
+        self._calls_under_way = 0
+
+    async def open(self) -> None:
+        """Begin to connect; returns at once."""
+        quiet_the_sdk()
+        self._scope = anyio.CancelScope()
+        self._owner = asyncio.get_running_loop().create_task(
+            self._own(self._scope), name=f"mcp server {self._settings.server_id}"
+        )
+
+    async def settled(self) -> None:
+        """Wait until the tools are listed or the first try has failed, at most the connect timeout."""
+        with anyio.move_on_after(self._settings.connect_timeout_seconds):
+            await self._known.wait()
+
+    async def close(self) -> None:
+        """End the connection and the server's process, within `CLOSE_SECONDS`."""
+        if self._owner is None or self._scope is None:
+            return
+        self._scope.cancel()
+        _, late = await asyncio.wait([self._owner], timeout=CLOSE_SECONDS)
+        for task in late:
+            logger.warning("MCP server %s did not end in time; it is left behind", self._settings.server_id)
+            task.cancel()
+
+    def status(self) -> SourceStatus:
+        """How the server is doing, for `/healthz`."""
+        return SourceStatus(
+            self._settings.server_id,
+            self._settings.transport,
+            self._error is None,
+            self._error,
+            self._last_refresh,
+        )
+
+    # The owner task
+
+    async def _own(self, scope: anyio.CancelScope) -> None:
+        """Connect, again and again, until the scope is cancelled."""
+        with scope:
+            while True:
+                try:
+                    await self._connect()
+                except Exception as error:  # boundary: whatever a foreign server does only degrades (WK-88)
+                    self._failed(error)
+                await anyio.sleep(self._retry_seconds)
+                self._retry_seconds = min(2 * self._retry_seconds, LONGEST_RETRY_SECONDS)
+
+    async def _connect(self) -> None:
+        """One connection from its start to its end, which is always an exception."""
+        self._ended = False
+        self._news.clear()
+        # No `fail_after`: a client's task group may not outlive a scope it was entered in.
+        deadline = anyio.current_time() + self._settings.connect_timeout_seconds
+        with anyio.CancelScope(deadline=deadline) as connecting:
+            async with Client(
+                open_transport(self._settings, self._end_of_stream),
+                mode=self._mode,
+                message_handler=self._heard,
+                cache=None,
+            ) as client:
+                connecting.deadline = math.inf
+                await self._serve(client.session)
+        raise TimeoutError(f"no connection within {self._settings.connect_timeout_seconds:g} seconds")
+
+    async def _serve(self, session: ClientSession) -> None:
+        try:
+            await self._list(session)
+            self._session = session
+            self._retry_seconds = self._first_retry_seconds
+            self._known.set()
+            logger.info("MCP server %s has %d tools", self._settings.server_id, len(self.tools))
+            while True:
+                await self._wait_for_news()
+                await self._list(session)
+        finally:
+            # Calls that come now wait for the next connection.
+            self._session = None
+            self._known.clear()
+
+    async def _wait_for_news(self) -> None:
+        """Return when the tools are to be listed again.
+
+        A server may be too busy with a call to answer anything else: then the routine listing waits, so
+        that its timeout does not end the connection and the call.
+
+        Raises:
+            ConnectionError: The connection has ended.
+        """
+        due = False
+        while not due:
+            with anyio.move_on_after(self._refresh_seconds):
+                await self._news.wait()
+            if self._ended:
+                raise ConnectionError("the connection has ended")
+            due = self._news.is_set() or not self._calls_under_way
+        self._news.clear()
+
+    async def _list(self, session: ClientSession) -> None:
+        """Fetch all pages of the tool list; `tools` changes only if they do."""
+        with anyio.fail_after(self._settings.read_timeout_seconds):
+            listing = await _all_tools(session, self._settings.server_id)
+        if listing != self._listing:
+            self._listing = listing
+            self.tools = tuple(self._tool(tool) for tool in listing)
+        self._error = None
+        self._last_refresh = self._now()
+
+    def _failed(self, error: Exception) -> None:
+        reason = _first_cause(error)
+        if isinstance(reason, MCPError) and reason.code == types.UNSUPPORTED_PROTOCOL_VERSION:
+            self._mode = "auto"
+        if self._error is not None:
+            # The tools of a lost connection stay for one try: a restart must not change the model's tools.
+            self._listing, self.tools = None, ()
+            self._known.set()
+        self._error = str(reason) or type(reason).__name__
+        logger.warning(
+            "MCP server %s failed: %s; next try in %g seconds",
+            self._settings.server_id,
+            self._error,
+            self._retry_seconds,
+        )
+
+    async def _heard(self, message: IncomingMessage) -> None:
+        if isinstance(message, types.ToolListChangedNotification):
+            self._news.set()
+
+    def _end_of_stream(self) -> None:
+        self._ended = True
+        self._news.set()
+
+    # Calls
+
+    def _tool(self, tool: types.Tool) -> Tool:
+        return Tool(
+            self._settings.server_id,
+            tool.name,
+            tool.description or "",
+            tool.input_schema,
+            partial(self._call, tool.name),
+        )
+
+    async def _call(self, name: str, arguments: dict[str, Any], progress: Progress) -> ToolResult:
+        """Call a tool once. Whatever ends the wait early, the SDK tells the server so (BX-05)."""
+        with anyio.move_on_after(self._settings.tool_call_timeout_seconds):
+            return await self._call_without_limit(name, arguments, progress)
+        return ToolResult(False, f"Tool timeout on {self._settings.server_id}/{name}")
+
+    async def _call_without_limit(
+        self, name: str, arguments: dict[str, Any], progress: Progress
+    ) -> ToolResult:
+        await self._known.wait()
+        where = f"{self._settings.server_id}/{name}"
+        if self._session is None:
+            return ToolResult(False, f"MCP error on {where}: not connected: {self._error}")
+        self._calls_under_way += 1
+        try:
+            result = await self._session.call_tool(name, arguments, progress_callback=_reporter(progress))
+        except MCPError as error:
+            if error.code in (types.CONNECTION_CLOSED, types.INVALID_REQUEST):
+                self._news.set()  # perhaps the session has expired: the owner finds out by listing
+            return ToolResult(False, f"MCP error on {where}: {error}")
+        except (RuntimeError, ValidationError) as error:  # the answer breaks the protocol or its own schema
+            return ToolResult(False, f"MCP error on {where}: {error}")
+        finally:
+            self._calls_under_way -= 1
+        return _tool_result(result)
+
+
+async def _all_tools(session: ClientSession, server_id: str) -> list[types.Tool]:
+    """The tools of all pages (WK-83); a server without the method has none."""
+    tools: list[types.Tool] = []
+    cursors: set[str | None] = set()
+    cursor: str | None = None
+    while cursor not in cursors and len(cursors) < MAX_PAGES:
+        cursors.add(cursor)
+        try:
+            page = await session.list_tools(params=types.PaginatedRequestParams(cursor=cursor))
+        except MCPError as error:
+            if error.code == types.METHOD_NOT_FOUND:
+                return []
+            raise
+        tools += page.tools
+        cursor = page.next_cursor
+        if cursor is None:
+            return tools
+    logger.warning("MCP server %s does not end its tool list; %d tools are used", server_id, len(tools))
+    return tools
+
+
+def _tool_result(result: types.CallToolResult) -> ToolResult:
+    """The whole MCP result, or the text of the failure that it reports (WK-93)."""
+    if result.is_error:
+        texts = [part.text for part in result.content if isinstance(part, types.TextContent)]
+        return ToolResult(False, "\n".join(texts) or "the tool failed and does not say why")
+    # `resultType` is no part of the protocol version spoken: the SDK adds it.
+    value = result.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"result_type"})
+    return ToolResult(True, value)
+
+
+def _reporter(tell: Progress) -> ProgressFnT:
+    """What the SDK calls with each progress notification: a line such as `copied a file (2/5)`."""
+
+    async def report(progress: float, total: float | None, message: str | None) -> None:
+        count = f"{progress:g}" if total is None else f"{progress:g}/{total:g}"
+        tell(f"{message} ({count})" if message else count)
+
+    return report
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    """What went wrong, out of the groups that the SDK's task groups wrap around it."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

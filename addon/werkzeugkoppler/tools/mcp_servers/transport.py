@@ -1,0 +1,171 @@
+"""Open a transport to an MCP server: a child process or HTTP, and mend what comes through it."""
+
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import anyio
+import httpx2
+import mcp_types as types
+from mcp.client._transport import ReadStream, TransportStreams
+from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.message import SessionMessage
+
+from werkzeugkoppler.tools.log_pipe import log_pipe
+
+logger = logging.getLogger("werkzeugkoppler.mcp")
+
+READ_MARGIN_SECONDS = 5.0
+"""By which the HTTP client outwaits a tool call: its own timeout would end the whole connection."""
+
+EMPTY_SCHEMA: dict[str, Any] = {"type": "object", "properties": {}}
+"""Of a tool that takes no arguments, or does not say which."""
+
+SDK_LOGGERS = ("client", "mcp.client.stdio", "mcp.client.streamable_http", "mcp.shared.jsonrpc_dispatcher")
+
+
+class McpServerSettings(Protocol):
+    """A configured MCP server."""
+
+    @property
+    def server_id(self) -> str: ...
+    @property
+    def transport(self) -> str: ...
+    @property
+    def command(self) -> str | None: ...
+    @property
+    def args(self) -> Sequence[str]: ...
+    @property
+    def env(self) -> Mapping[str, str]: ...
+    @property
+    def cwd(self) -> str | None: ...
+    @property
+    def url(self) -> str | None: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def connect_timeout_seconds(self) -> float: ...
+    @property
+    def read_timeout_seconds(self) -> float: ...
+    @property
+    def tool_call_timeout_seconds(self) -> float: ...
+
+
+@asynccontextmanager
+async def open_transport(
+    settings: McpServerSettings, on_end: Callable[[], None]
+) -> AsyncIterator[TransportStreams]:
+    """The two streams of messages that an `mcp.Client` is made of.
+
+    A child's environment is the SDK's short list plus `env`; its stderr goes to the log, line by line.
+
+    Args:
+        on_end: Called when the server will send nothing more.
+
+    Raises:
+        OSError: The server process cannot be started.
+    """
+    async with AsyncExitStack() as stack:
+        enter = _enter_stdio if settings.transport == "stdio" else _enter_http
+        read, write = await enter(settings, stack)
+        yield _Reading(read, on_end), write
+
+
+def quiet_the_sdk() -> None:
+    """Have the SDK log warnings where it logs errors: mitmproxy ends when it sees an error at its start."""
+    for name in SDK_LOGGERS:
+        logging.getLogger(name).addFilter(_NEVER_ERROR)
+
+
+async def _enter_stdio(settings: McpServerSettings, stack: AsyncExitStack) -> TransportStreams:
+    parameters = StdioServerParameters(
+        command=settings.command or "",
+        args=list(settings.args),
+        env=dict(settings.env),
+        cwd=settings.cwd,
+        # A stray byte in a tool's text must not end the connection.
+        encoding_error_handler="replace",
+    )
+    emit = partial(logger.info, "%s: %s", settings.server_id)
+    # The child keeps its own copy of the write end, so that the pipe ends with the child.
+    with await stack.enter_async_context(log_pipe(emit)) as errlog:
+        return await stack.enter_async_context(stdio_client(parameters, errlog=errlog))
+
+
+async def _enter_http(settings: McpServerSettings, stack: AsyncExitStack) -> TransportStreams:
+    longest = max(settings.read_timeout_seconds, settings.tool_call_timeout_seconds)
+    timeout = httpx2.Timeout(settings.connect_timeout_seconds, read=longest + READ_MARGIN_SECONDS)
+    client = httpx2.AsyncClient(headers=dict(settings.headers), timeout=timeout)
+    await stack.enter_async_context(client)
+    return await stack.enter_async_context(streamable_http_client(settings.url or "", http_client=client))
+
+
+class _Reading:
+    """The SDK's stream of incoming messages, mended where servers are sloppy, with word of its end.
+
+    The SDK tells nobody when a server is gone, and refuses a whole list for one tool without a schema.
+    """
+
+    def __init__(self, stream: ReadStream[SessionMessage | Exception], on_end: Callable[[], None]) -> None:
+        self._stream = stream
+        self._on_end = on_end
+
+    @property
+    def last_context(self) -> Any:
+        """The sender's context, which the SDK asks for where its stream has one."""
+        return getattr(self._stream, "last_context", None)
+
+    async def receive(self) -> SessionMessage | Exception:
+        return _mended(await self._stream.receive())
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> SessionMessage | Exception:
+        try:
+            return _mended(await self._stream.__anext__())
+        except (StopAsyncIteration, anyio.ClosedResourceError):
+            self._on_end()
+            raise
+
+    async def __aenter__(self) -> Self:
+        await self._stream.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> bool | None:
+        return await self._stream.__aexit__(exc_type, exc_val, exc_tb)
+
+
+def _mended(message: SessionMessage | Exception) -> SessionMessage | Exception:
+    """The message, in a tool list with the empty schema where a tool has none (WK-87)."""
+    if isinstance(message, SessionMessage) and isinstance(message.message, types.JSONRPCResponse):
+        tools = message.message.result.get("tools")
+        for tool in tools if isinstance(tools, list) else ():
+            if isinstance(tool, dict):
+                schema = tool.get("inputSchema")
+                tool["inputSchema"] = EMPTY_SCHEMA | (schema if isinstance(schema, dict) else {})
+    return message
+
+
+class _NeverError(logging.Filter):
+    """Takes errors down to warnings, with all that they say."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno > logging.WARNING:
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
+        return True
+
+
+_NEVER_ERROR = _NeverError()

@@ -1,0 +1,182 @@
+"""Run one command to its end, within limits of time and output, and leave none of its processes behind.
+
+The command leads a process group of its own, and the group is what is ended: a shell's children hold the
+pipes open long after the shell is gone. So the end of the direct child decides, not the end of its output.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import anyio
+
+STDERR_TAIL_BYTES = 4096
+"""What is kept of stderr: its end says why a command failed, and a model should not pay for more."""
+
+TIMEOUT_GRACE_SECONDS = 2.0
+"""From SIGTERM to SIGKILL when a command ran too long: time to clean up."""
+
+CANCEL_GRACE_SECONDS = 0.5
+"""From SIGTERM to SIGKILL when nobody waits any more: the group is dead within a second (BX-05)."""
+
+END_OF_OUTPUT_SECONDS = 0.5
+"""How long output may still arrive after the command's own end: its last bytes are in the pipe by then."""
+
+GROUP_POLL_SECONDS = 0.01
+"""How often a signalled group is looked at."""
+
+SHORTEST_SECRET_INSIDE = 8
+"""A shorter secret is only looked for as a whole value: `test` must not cost a child its PATH."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How a command ended and what it wrote."""
+
+    exit_code: int
+    """As subprocess has it: a negative number is the signal that ended the command."""
+    stdout: bytes
+    cut: int
+    """Bytes of stdout beyond the limit: they were read and dropped."""
+    stderr_tail: bytes
+    """At most the last `STDERR_TAIL_BYTES` bytes."""
+    timed_out: bool
+
+
+async def run(
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    environ: Mapping[str, str],
+    timeout_seconds: float,
+    max_output_bytes: int,
+    stdin: bytes | None = None,
+) -> Finished:
+    """Run `argv` without a shell and wait for its end; its whole process group is dead on return.
+
+    Cancelling ends the group too. A process that left the group (setsid) escapes by its own design.
+
+    Args:
+        environ: The whole environment of the command, see `child_environment`.
+        timeout_seconds: After that many seconds the group is ended, and `timed_out` is set.
+        max_output_bytes: The bytes of stdout to keep.
+        stdin: What the command can read; without it stdin is closed.
+
+    Raises:
+        OSError: The command cannot be started.
+        ValueError: `argv` is empty, or an argument holds a NUL byte.
+    """
+    if not argv:
+        raise ValueError("the command is empty")
+    loop = asyncio.get_running_loop()
+    transport, child = await loop.subprocess_exec(
+        lambda: _Child(max_output_bytes),
+        *argv,
+        stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
+        cwd=cwd,
+        env=dict(environ),
+        start_new_session=True,
+    )
+    grace_seconds = CANCEL_GRACE_SECONDS
+    try:
+        if stdin is not None:
+            _feed(transport, stdin)
+        with anyio.move_on_after(timeout_seconds) as limit:
+            await child.exited.wait()
+        if limit.cancelled_caught:
+            grace_seconds = TIMEOUT_GRACE_SECONDS
+        else:
+            with anyio.move_on_after(END_OF_OUTPUT_SECONDS):
+                await child.drained.wait()
+    finally:
+        try:
+            await _end_group(transport.get_pid(), grace_seconds)
+            with anyio.CancelScope(shield=True), anyio.move_on_after(END_OF_OUTPUT_SECONDS):
+                await child.exited.wait()
+        finally:
+            transport.close()
+    return child.finished(transport.get_returncode(), timed_out=limit.cancelled_caught)
+
+
+def child_environment(environ: Mapping[str, str], secrets: Sequence[str]) -> dict[str, str]:
+    """`environ` without this program's own settings and without values that give a secret away (BX-17)."""
+    return {
+        name: value
+        for name, value in environ.items()
+        if not name.startswith("WERKZEUGKOPPLER_") and not any(_tells(value, secret) for secret in secrets)
+    }
+
+
+def _tells(value: str, secret: str) -> bool:
+    return secret in value if len(secret) >= SHORTEST_SECRET_INSIDE else bool(secret) and secret == value
+
+
+class _Child(asyncio.SubprocessProtocol):
+    """Collects what a command writes, and says when it has ended and when its output has.
+
+    asyncio's own `Process.wait` waits for the pipes as well, and a grandchild can hold those forever.
+    """
+
+    def __init__(self, max_output_bytes: int) -> None:
+        self.exited = asyncio.Event()
+        self.drained = asyncio.Event()
+        self._max_output_bytes = max_output_bytes
+        self._stdout = bytearray()
+        self._cut = 0
+        self._stderr = bytearray()
+        self._open = {1, 2}
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        if fd == 2:
+            self._stderr += data
+            del self._stderr[:-STDERR_TAIL_BYTES]
+            return
+        kept = data[: self._max_output_bytes - len(self._stdout)]
+        self._stdout += kept
+        self._cut += len(data) - len(kept)
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        self._open.discard(fd)
+        if not self._open:
+            self.drained.set()
+
+    def process_exited(self) -> None:
+        self.exited.set()
+
+    def finished(self, exit_code: int | None, *, timed_out: bool) -> Finished:
+        # Not even SIGKILL ends a process that hangs in the kernel: it counts as killed.
+        code = -signal.SIGKILL if exit_code is None else exit_code
+        return Finished(code, bytes(self._stdout), self._cut, bytes(self._stderr), timed_out)
+
+
+def _feed(transport: asyncio.SubprocessTransport, stdin: bytes) -> None:
+    """Hand over the whole input; the transport writes it as the command reads."""
+    pipe = cast(asyncio.WriteTransport, transport.get_pipe_transport(0))
+    pipe.write(stdin)
+    pipe.write_eof()
+
+
+async def _end_group(group: int, grace_seconds: float) -> None:
+    """SIGTERM to the group, SIGKILL to what is left of it after the grace, or when cancelled meanwhile."""
+    try:
+        _signal(group, signal.SIGTERM)
+        with anyio.CancelScope(shield=True), anyio.move_on_after(grace_seconds):
+            while _signal(group, 0):  # noqa: ASYNC110 - no event tells when a group is empty
+                await anyio.sleep(GROUP_POLL_SECONDS)
+    finally:
+        _signal(group, signal.SIGKILL)
+
+
+def _signal(group: int, number: int) -> bool:
+    """Signal the group, 0 to only look; whether it still has members."""
+    with suppress(ProcessLookupError):
+        # EPERM: what is left is not ours any more (setuid), or dead and not yet reaped (macOS).
+        with suppress(PermissionError):
+            os.killpg(group, number)
+        return True
+    return False

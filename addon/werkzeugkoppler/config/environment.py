@@ -1,0 +1,76 @@
+"""Environment variables that take the place of keys in the file (WK-23)."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from werkzeugkoppler.config.keys import section_in
+from werkzeugkoppler.config.problem import Path
+from werkzeugkoppler.config.schema import Settings
+
+PREFIX = "WERKZEUGKOPPLER_"
+
+_FURTHER: dict[str, Path] = {"LOG_LEVEL": ("logging", "level")}
+"""Variables whose key is not at the top."""
+
+_YES = ("true", "1", "yes", "on")
+_NO = ("false", "0", "no", "off")
+
+
+@dataclass(frozen=True)
+class Override:
+    """A value from the environment."""
+
+    variable: str
+    path: Path
+    """The key it stands for."""
+    value: Any
+    """Of the key's type; the text itself where it cannot be read as that, for the schema to refuse."""
+
+
+def overrides(environ: Mapping[str, str]) -> Iterator[Override]:
+    """The values that the environment gives; an empty variable gives none.
+
+    Every key at the top that holds one value has a variable: the prefix, and the key in capitals.
+    """
+    for name, path in (_of_the_schema() | _FURTHER).items():
+        text = environ.get(PREFIX + name, "").strip()
+        # An empty variable is what a compose file makes of an unset one: it must not remove a key.
+        if text:
+            yield Override(PREFIX + name, path, _typed(text, path))
+
+
+def _of_the_schema() -> dict[str, Path]:
+    return {
+        name.upper(): (name,) for name, field in Settings.model_fields.items() if _is_single(field.annotation)
+    }
+
+
+def _is_single(annotation: Any) -> bool:
+    """Whether a type is one of the simple ones, not a list or a section."""
+    return section_in(annotation) is None and tuple not in _types(annotation)
+
+
+def _types(annotation: Any) -> set[Any]:
+    inner = {kind for argument in get_args(annotation) for kind in _types(argument)}
+    return inner | {getattr(annotation, "__origin__", annotation)}
+
+
+def _typed(text: str, path: Path) -> Any:
+    if len(path) > 1:
+        return text
+    kinds = _types(Settings.model_fields[str(path[0])].annotation)
+    if bool in kinds:
+        word = text.lower()
+        return True if word in _YES else False if word in _NO else text
+    for kind in (int, float):
+        if kind in kinds:
+            return _number(kind, text)
+    return text
+
+
+def _number(kind: type[int] | type[float], text: str) -> int | float | str:
+    try:
+        return kind(text)
+    except ValueError:
+        return text

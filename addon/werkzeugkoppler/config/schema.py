@@ -1,0 +1,133 @@
+"""The configuration as values: every key, its type and its default.
+
+What each key is for is written once, in `docs/configuration.md`; a test holds the two together.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from werkzeugkoppler.config.address import ServiceAddress, is_loopback, service_address, upstream_url
+from werkzeugkoppler.config.section import ApiKey, FlooredAtOne, NonBlank, Seconds, Section, a_tuple_of
+from werkzeugkoppler.config.tool_sections import Action, McpServer, Parameter
+
+__all__ = ["Action", "Logging", "McpServer", "Parameter", "Settings", "Traces"]
+
+ROLES = ("system", "developer", "user", "assistant", "tool")
+LEVELS = {name: name for name in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")} | {"WARN": "WARNING"}
+"""The names that a log level may be given by, in any case, and what each means."""
+
+AS_WRITTEN = (
+    ("mcp_servers", "*", "args", "*"),
+    ("mcp_servers", "*", "env", "*"),
+    ("actions", "*", "arguments", "*"),
+    ("actions", "*", "parameters", "*", "default"),
+)
+"""Where a number, a yes or a date is the text that stands in the file: these end on a command line."""
+
+
+class Traces(Section):
+    """The record of each turn, one file a turn."""
+
+    enabled: bool = True
+    dir: str | None = None
+    keep_days: Annotated[float, Field(ge=0)] = 14
+    """Days; 0 = no limit."""
+    keep_bytes: Annotated[int, Field(ge=0)] = 256 * 1024 * 1024
+    """Bytes of all files together; 0 = no limit."""
+
+    def folder(self, environ: Mapping[str, str]) -> Path:
+        """Where the traces go: `dir`, or the user's state folder where none is set (F24)."""
+        home = Path(environ.get("HOME") or Path.home())
+        if self.dir is not None:
+            return home / self.dir[2:] if self.dir.startswith("~/") else Path(self.dir)
+        state = Path(environ.get("XDG_STATE_HOME", ""))
+        # The XDG specification says to ignore a relative path.
+        base = state if state.is_absolute() else home / ".local" / "state"
+        return base / "werkzeugkoppler" / "traces"
+
+
+class Logging(Section):
+    """The log."""
+
+    level: str = "INFO"
+    """One of DEBUG, INFO, WARNING, ERROR, CRITICAL."""
+
+    @field_validator("level")
+    @classmethod
+    def _known(cls, level: str) -> str:
+        return LEVELS.get(level.strip().upper(), "INFO")
+
+
+def _with_role(message: dict[str, Any]) -> dict[str, Any]:
+    if message.get("role") not in ROLES:
+        text = f"is missing or unknown: write one of {', '.join(ROLES)}"
+        raise PydanticCustomError("within", "{text}", {"text": text, "within": ("role",)})
+    return message
+
+
+Message = Annotated[dict[str, Any], AfterValidator(_with_role)]
+"""A chat message: a `role`, and whatever else the upstream understands."""
+
+
+class Settings(Section):
+    """The whole configuration."""
+
+    # The two settings that decide who may listen where come first: `service_base_url` is judged by them.
+    service_api_key: ApiKey | None = Field(default=None, repr=False)
+    """None lets everyone pass (WK-13)."""
+    allow_unauthenticated: bool = False
+    service_base_url: str = "http://127.0.0.1:8080"
+
+    upstream_base_url: Annotated[str, AfterValidator(upstream_url)]
+    """Without `/v1` and without a slash at its end; or `demo`."""
+    upstream_api_key: ApiKey | None = Field(default=None, repr=False)
+    upstream_default_model: NonBlank | None = None
+    upstream_connect_timeout_seconds: Seconds = 10
+    upstream_read_timeout_seconds: Seconds = 300
+    """The longest silence between two pieces of an answer."""
+
+    max_tool_concurrency: FlooredAtOne = 4
+    max_tool_loops: FlooredAtOne = 8
+    max_concurrent_requests: Annotated[int, Field(ge=1)] = 32
+    max_request_bytes: Annotated[int, Field(ge=1)] = 64 * 1024 * 1024
+    stream_keepalive_seconds: float = 1.0
+    """0 or less: no keepalives."""
+    system_messages: Literal["separate", "merge"] = "separate"
+    init_messages: Annotated[tuple[Message, ...], a_tuple_of] = ()
+    mcp_servers: Annotated[tuple[McpServer, ...], a_tuple_of] = ()
+    actions: Annotated[tuple[Action, ...], a_tuple_of] = ()
+    traces: Traces = Traces()
+    logging: Logging = Logging()
+
+    @field_validator("service_base_url")
+    @classmethod
+    def _safe_to_listen_on(cls, url: str, info: ValidationInfo) -> str:
+        host = service_address(url).host
+        # A setting that is itself wrong is not in `info.data`: its own problem is the one to mend.
+        without_key = info.data.get("service_api_key", "wrong") is None
+        allowed = info.data.get("allow_unauthenticated", True)
+        if without_key and not allowed and not is_loopback(host):
+            raise ValueError(
+                "is not a loopback address and there is no key: set service_api_key,"
+                " or allow_unauthenticated: true to let everyone in"
+            )
+        return url.rstrip("/")
+
+    @property
+    def address(self) -> ServiceAddress:
+        """Where the service listens."""
+        return service_address(self.service_base_url)
+
+    @property
+    def host(self) -> str:
+        """The host to listen on; an IPv6 address has no brackets."""
+        return self.address.host
+
+    @property
+    def port(self) -> int:
+        """The port to listen on."""
+        return self.address.port

@@ -5,10 +5,11 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import anyio.to_thread
 
+from werkzeugkoppler.config.tool_sections import Action, Parameter
 from werkzeugkoppler.tools import process
 from werkzeugkoppler.tools.tool import Progress, Tool, ToolResult
 
@@ -24,47 +25,11 @@ ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ 
 PLACEHOLDER = re.compile(r"\$(?:\{([^{}]+)\}|([A-Za-z_][A-Za-z0-9_]*))")
 
 
-class ParameterSettings(Protocol):
-    """A configured parameter of an action."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def type(self) -> str: ...
-    @property
-    def description(self) -> str | None: ...
-    @property
-    def default(self) -> str | None: ...
-
-
-class ActionSettings(Protocol):
-    """A configured action."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def description(self) -> str: ...
-    @property
-    def command(self) -> str: ...
-    @property
-    def arguments(self) -> Sequence[str] | None: ...
-    @property
-    def parameters(self) -> Sequence[ParameterSettings]: ...
-    @property
-    def run_path(self) -> str | None: ...
-    @property
-    def timeout(self) -> float: ...
-    @property
-    def max_output_bytes(self) -> int: ...
-
-
 class ActionError(Exception):
     """An action that cannot be run as asked; the text is for the model."""
 
 
-def action_tool(
-    action: ActionSettings, *, root: Path, environ: Mapping[str, str], secrets: Sequence[str]
-) -> Tool:
+def action_tool(action: Action, *, root: Path, environ: Mapping[str, str], secrets: Sequence[str]) -> Tool:
     """The tool that runs `action`.
 
     Args:
@@ -84,7 +49,7 @@ def action_tool(
     return Tool(SOURCE, action.name, action.description, parameters_schema(action), run)
 
 
-def parameters_schema(action: ActionSettings) -> dict[str, Any]:
+def parameters_schema(action: Action) -> dict[str, Any]:
     """The JSON schema of the parameters that the model sets (WK-95..97)."""
     visible = [parameter for parameter in action.parameters if parameter.type not in HIDDEN_TYPES]
     schema: dict[str, Any] = {
@@ -128,7 +93,7 @@ def _no_constant(name: str) -> Any:
 
 
 def _prepare(
-    action: ActionSettings, arguments: Mapping[str, Any], root: Path, environ: Mapping[str, str]
+    action: Action, arguments: Mapping[str, Any], root: Path, environ: Mapping[str, str]
 ) -> tuple[dict[str, str], Path]:
     """The values of the parameters and the folder to run in; it looks at the file system.
 
@@ -151,8 +116,8 @@ def _prepare(
 
 
 def _value(
-    action: ActionSettings,
-    parameter: ParameterSettings,
+    action: Action,
+    parameter: Parameter,
     arguments: Mapping[str, Any],
     root: Path,
     environ: Mapping[str, str],
@@ -206,7 +171,7 @@ def _inside(root: Path, value: str) -> Path | None:
 
 
 async def _run(
-    action: ActionSettings, values: Mapping[str, str], cwd: Path, environ: Mapping[str, str]
+    action: Action, values: Mapping[str, str], cwd: Path, environ: Mapping[str, str]
 ) -> ToolResult:
     # An optional variable that is not set is empty, as in a shell.
     known = {parameter.name: "" for parameter in action.parameters} | dict(values)
@@ -230,7 +195,7 @@ async def _run(
     return ToolResult(True, parse_output(finished.stdout), notes)
 
 
-def _failure(action: ActionSettings, text: str, notes: dict[str, Any] | None = None) -> ToolResult:
+def _failure(action: Action, text: str, notes: dict[str, Any] | None = None) -> ToolResult:
     return ToolResult(False, f"Local action error on {action.name}: {text}", notes or {})
 
 

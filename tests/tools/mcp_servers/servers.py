@@ -3,40 +3,33 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.lowlevel
 import pytest
 
+from werkzeugkoppler.config import tool_sections as config
 from werkzeugkoppler.tools.mcp_servers.server import McpServer
 from werkzeugkoppler.tools.tool import Tool, ToolResult
 
-FAKES = Path(__file__).parents[2] / "fakes"
+FAKES = str(Path(__file__).parents[2] / "fakes")
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What the config says of a server, with the fake stdio server as its default."""
-
-    server_id: str = "fake"
-    transport: str = "stdio"
-    command: str | None = sys.executable
-    args: tuple[str, ...] = (str(FAKES / "mcp_stdio_server.py"),)
-    env: Mapping[str, str] = field(default_factory=dict)
-    cwd: str | None = None
-    url: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    connect_timeout_seconds: float = 20.0
-    read_timeout_seconds: float = 20.0
-    tool_call_timeout_seconds: float = 20.0
+def settings(**overrides: Any) -> config.McpServer:
+    """What the config says of a server; it leads to the fake stdio server."""
+    patient = {"connect_timeout_seconds": 20, "read_timeout_seconds": 20, "tool_call_timeout_seconds": 20}
+    if overrides.get("transport") != "http":
+        stdio = {"transport": "stdio", "command": sys.executable, "args": [FAKES + "/mcp_stdio_server.py"]}
+        overrides = stdio | overrides
+    return config.McpServer.model_validate({"server_id": "fake"} | patient | overrides)
 
 
 @asynccontextmanager
-async def connected(settings: Settings) -> AsyncIterator[McpServer]:
+async def connected(settings: config.McpServer) -> AsyncIterator[McpServer]:
     """The server, open and settled, that tries again at once when it is lost."""
     server = McpServer(settings, first_retry_seconds=0.01)
     with anyio.fail_after(40):
@@ -52,7 +45,7 @@ async def connected(settings: Settings) -> AsyncIterator[McpServer]:
 async def fake_http_server(folder: Path, *options: str) -> AsyncIterator[str]:
     """The URL of a running fake, which logs to `folder/log`."""
     port_file = folder / "port"
-    argv = [sys.executable, str(FAKES / "mcp_http_server.py"), str(port_file), *options]
+    argv = [sys.executable, FAKES + "/mcp_http_server.py", str(port_file), *options]
     environ = os.environ | {"WK_FAKE_LOG": str(folder / "log")}
     async with await anyio.open_process(argv, env=environ, stdout=None, stderr=None) as process:
         try:

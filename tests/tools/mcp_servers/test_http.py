@@ -2,21 +2,23 @@
 
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.tools.mcp_servers.servers import (
-    Settings,
     call,
     cancel_when_under_way,
     connected,
     fake_http_server,
+    settings,
     until,
 )
+from werkzeugkoppler.config.tool_sections import McpServer
 
 
-def http(url: str, **overrides: object) -> Settings:
-    return Settings(transport="http", url=url, **overrides)  # type: ignore[arg-type]
+def http(url: str, **overrides: Any) -> McpServer:
+    return settings(transport="http", url=url, **overrides)
 
 
 @pytest.mark.contract("WK-80")

@@ -5,14 +5,15 @@ import os
 import sys
 from pathlib import Path
 
+import anyio
 import pytest
 
 from tests.tools.mcp_servers.servers import (
     FAKES,
-    Settings,
     call,
     cancel_when_under_way,
     connected,
+    settings,
     tool,
     until,
 )
@@ -26,7 +27,7 @@ def text_of(value: object) -> object:
 
 @pytest.mark.contract("WK-82", "WK-83")
 async def test_the_tools_of_all_pages_are_listed_in_order_and_run() -> None:
-    async with connected(Settings()) as server:
+    async with connected(settings()) as server:
         assert [tool.name for tool in server.tools][:4] == ["add", "add.it", "echo", "slow"]
         assert len(server.tools) == 10
         assert (await call(server, "add", a=2, b=3)).value == {
@@ -36,7 +37,7 @@ async def test_the_tools_of_all_pages_are_listed_in_order_and_run() -> None:
 
 
 async def test_the_servers_own_schema_and_description_are_the_tools() -> None:
-    async with connected(Settings()) as server:
+    async with connected(settings()) as server:
         echo = tool(server, "echo")
     assert echo.description == "The fake tool echo."
     assert echo.parameters["properties"] == {"text": {"type": "string"}}
@@ -44,7 +45,7 @@ async def test_the_servers_own_schema_and_description_are_the_tools() -> None:
 
 @pytest.mark.contract("WK-82")
 async def test_a_server_that_crashes_is_started_again_and_keeps_its_tools() -> None:
-    async with connected(Settings()) as server:
+    async with connected(settings()) as server:
         before = [tool.name for tool in server.tools]
         crashed = await call(server, "crash")
         assert (crashed.ok, crashed.value) == (False, "MCP error on fake/crash: Connection closed")
@@ -55,14 +56,14 @@ async def test_a_server_that_crashes_is_started_again_and_keeps_its_tools() -> N
 
 @pytest.mark.contract("WK-93")
 async def test_a_failure_that_the_tool_reports_is_an_error_with_its_text() -> None:
-    async with connected(Settings()) as server:
+    async with connected(settings()) as server:
         result = await call(server, "fail")
     assert (result.ok, result.value) == (False, "this tool always fails")
 
 
 @pytest.mark.contract("WK-94")
 async def test_a_json_rpc_error_is_an_error_with_its_text() -> None:
-    async with connected(Settings()) as server:
+    async with connected(settings()) as server:
         result = await call(server, "refuse")
     assert (result.ok, result.value) == (False, "MCP error on fake/refuse: this call is refused")
 
@@ -70,7 +71,7 @@ async def test_a_json_rpc_error_is_an_error_with_its_text() -> None:
 @pytest.mark.contract("WK-92")
 async def test_a_failing_call_is_sent_once(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    async with connected(Settings(env={"WK_FAKE_LOG": str(log)})) as server:
+    async with connected(settings(env={"WK_FAKE_LOG": str(log)})) as server:
         await call(server, "fail")
         await call(server, "crash")
         await call(server, "echo", text="")
@@ -81,8 +82,8 @@ async def test_a_failing_call_is_sent_once(tmp_path: Path) -> None:
 @pytest.mark.contract("WK-91")
 async def test_a_call_beyond_its_time_is_an_error_and_the_server_is_told(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    settings = Settings(tool_call_timeout_seconds=0.3, env={"WK_FAKE_LOG": str(log)})
-    async with connected(settings) as server:
+    hasty = settings(tool_call_timeout_seconds=0.5, env={"WK_FAKE_LOG": str(log)})
+    async with connected(hasty) as server:
         result = await call(server, "slow", seconds=3600)
         assert (result.ok, result.value) == (False, "Tool timeout on fake/slow")
         await call(server, "echo", text="what was sent before has arrived")
@@ -92,7 +93,7 @@ async def test_a_call_beyond_its_time_is_an_error_and_the_server_is_told(tmp_pat
 @pytest.mark.contract("BX-05")
 async def test_cancelling_a_call_tells_the_server(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    async with connected(Settings(env={"WK_FAKE_LOG": str(log)})) as server:
+    async with connected(settings(env={"WK_FAKE_LOG": str(log)})) as server:
         await cancel_when_under_way(server)
         await call(server, "echo", text="what was sent before has arrived")
     assert [line.split()[0] for line in log.read_text().splitlines()][-3:] == ["call", "cancelled", "call"]
@@ -100,14 +101,14 @@ async def test_cancelling_a_call_tells_the_server(tmp_path: Path) -> None:
 
 async def test_progress_arrives_as_lines() -> None:
     lines: list[str] = []
-    async with connected(Settings()) as server:
+    async with connected(settings()) as server:
         await tool(server, "slow").run({"seconds": 0}, lines.append)
     assert lines[0] == "half done (1/2)"
 
 
 @pytest.mark.contract("WK-90")
 async def test_a_tool_that_the_server_announces_appears() -> None:
-    async with connected(Settings()) as server:
+    async with connected(settings()) as server:
         before = server.tools
         await call(server, "grow")
         await until(lambda: server.tools is not before)
@@ -117,7 +118,7 @@ async def test_a_tool_that_the_server_announces_appears() -> None:
 @pytest.mark.contract("BX-17")
 async def test_a_server_sees_its_own_environment_and_none_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WERKZEUGKOPPLER_UPSTREAM_API_KEY", "sk-secret")
-    async with connected(Settings(env={"TOKEN": "its own"})) as server:
+    async with connected(settings(env={"TOKEN": "its own"})) as server:
         own = await call(server, "env", name="TOKEN")
         ours = await call(server, "env", name="WERKZEUGKOPPLER_UPSTREAM_API_KEY")
     assert (text_of(own.value), text_of(ours.value)) == ("its own", "")
@@ -125,14 +126,14 @@ async def test_a_server_sees_its_own_environment_and_none_of_ours(monkeypatch: p
 
 async def test_what_a_server_writes_to_stderr_is_logged_with_its_id(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "werkzeugkoppler.mcp")
-    async with connected(Settings()):
+    async with connected(settings()):
         pass
     assert "fake: the fake is ready" in caplog.messages
 
 
 @pytest.mark.contract("WK-88")
 async def test_a_server_that_cannot_be_started_only_degrades(caplog: pytest.LogCaptureFixture) -> None:
-    async with connected(Settings(command="/no/such/command")) as server:
+    async with connected(settings(command="/no/such/command")) as server:
         status = server.status()
         assert (status.ok, status.last_refresh, server.tools) == (False, None, ())
         assert status.error is not None and "/no/such/command" in status.error
@@ -140,7 +141,7 @@ async def test_a_server_that_cannot_be_started_only_degrades(caplog: pytest.LogC
 
 
 async def test_a_server_that_never_answers_is_given_up_after_its_connect_timeout() -> None:
-    mute = Settings(args=("-c", "import sys; sys.stdin.read()"), connect_timeout_seconds=0.3)
+    mute = settings(args=["-c", "import sys; sys.stdin.read()"], connect_timeout_seconds=0.3)
     async with connected(mute) as server:
         await until(lambda: server.status().error != "not connected yet")
         assert server.status().error == "no connection within 0.3 seconds"
@@ -148,7 +149,7 @@ async def test_a_server_that_never_answers_is_given_up_after_its_connect_timeout
 
 @pytest.mark.contract("WK-87")
 async def test_a_tool_without_a_schema_takes_no_arguments(caplog: pytest.LogCaptureFixture) -> None:
-    async with connected(Settings(args=(str(FAKES / "mcp_sloppy_server.py"),))) as server:
+    async with connected(settings(args=[FAKES + "/mcp_sloppy_server.py"])) as server:
         assert tool(server, "bare").parameters == {"type": "object", "properties": {}}
     assert any("does not end its tool list" in message for message in caplog.messages)
 
@@ -156,7 +157,7 @@ async def test_a_tool_without_a_schema_takes_no_arguments(caplog: pytest.LogCapt
 async def test_noise_on_a_servers_stdout_is_never_logged_as_an_error(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async with connected(Settings(args=(str(FAKES / "mcp_sloppy_server.py"),))) as server:
+    async with connected(settings(args=[FAKES + "/mcp_sloppy_server.py"])) as server:
         assert server.status().ok
     assert not [record for record in caplog.records if record.levelno > logging.WARNING]
 
@@ -165,9 +166,9 @@ async def test_the_end_of_a_server_leaves_no_process(tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     script = (
         f"import os, runpy; open({str(pid_file)!r}, 'w').write(str(os.getpid()));"
-        f"runpy.run_path({str(FAKES / 'mcp_stdio_server.py')!r}, run_name='__main__')"
+        f"runpy.run_path({FAKES + '/mcp_stdio_server.py'!r}, run_name='__main__')"
     )
-    async with connected(Settings(command=sys.executable, args=("-c", script))) as server:
+    async with connected(settings(command=sys.executable, args=["-c", script])) as server:
         assert server.status().ok
         os.kill(int(pid_file.read_text()), 0)
     with pytest.raises(ProcessLookupError):
@@ -175,4 +176,21 @@ async def test_the_end_of_a_server_leaves_no_process(tmp_path: Path) -> None:
 
 
 async def test_a_server_that_was_never_opened_can_be_closed() -> None:
-    await McpServer(Settings()).close()
+    await McpServer(settings()).close()
+
+
+async def test_a_connection_that_was_lost_keeps_no_turn_waiting() -> None:
+    """The tools are known from before, and a call waits for the new connection by itself."""
+    async with connected(settings()) as server:
+        await call(server, "crash")
+        await until(lambda: not server.status().ok)
+        with anyio.fail_after(0.1):
+            await server.settled()
+        assert server.tools
+
+
+async def test_the_patience_with_a_mute_server_is_counted_from_its_start() -> None:
+    mute = settings(args=["-c", "import sys; sys.stdin.read()"], connect_timeout_seconds=0.3)
+    async with connected(mute) as server:
+        with anyio.fail_after(0.1):
+            await server.settled()

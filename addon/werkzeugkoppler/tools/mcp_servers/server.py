@@ -22,7 +22,8 @@ from mcp.client.session import ClientSession, IncomingMessage
 from mcp.shared.dispatcher import ProgressFnT
 from pydantic import ValidationError
 
-from werkzeugkoppler.tools.mcp_servers.transport import McpServerSettings, open_transport, quiet_the_sdk
+from werkzeugkoppler.config import tool_sections as config
+from werkzeugkoppler.tools.mcp_servers.transport import open_transport, quiet_the_sdk
 from werkzeugkoppler.tools.registry import SourceStatus
 from werkzeugkoppler.tools.tool import Progress, Tool, ToolResult
 
@@ -59,7 +60,7 @@ class McpServer:
 
     def __init__(
         self,
-        settings: McpServerSettings,
+        settings: config.McpServer,
         *,
         refresh_seconds: float = 300.0,
         first_retry_seconds: float = FIRST_RETRY_SECONDS,
@@ -79,6 +80,9 @@ class McpServer:
         self._error: str | None = "not connected yet"
         self._last_refresh: datetime | None = None
         self._retry_seconds = first_retry_seconds
+        # Set once the first try to connect has come to its end, or at `_patience_ends` on the loop's clock.
+        self._tried = asyncio.Event()
+        self._patience_ends = math.inf
         # Set while it is known whether there is a connection; clear while a new one is on its way.
         self._known = asyncio.Event()
         # How others wake the owner: the tools changed, or the connection is in doubt or has ended.
@@ -89,15 +93,19 @@ class McpServer:
     async def open(self) -> None:
         """Begin to connect; returns at once."""
         quiet_the_sdk()
+        self._patience_ends = anyio.current_time() + self._settings.connect_timeout_seconds
         self._scope = anyio.CancelScope()
         self._owner = asyncio.get_running_loop().create_task(
             self._own(self._scope), name=f"mcp server {self._settings.server_id}"
         )
 
     async def settled(self) -> None:
-        """Wait until the tools are listed or the first try has failed, at most the connect timeout."""
-        with anyio.move_on_after(self._settings.connect_timeout_seconds):
-            await self._known.wait()
+        """Wait until the tools are listed or the first try has failed.
+
+        At most until the connect timeout after `open`, however often and late it is asked.
+        """
+        with anyio.CancelScope(deadline=self._patience_ends):
+            await self._tried.wait()
 
     async def close(self) -> None:
         """End the connection and the server's process, within `CLOSE_SECONDS`."""
@@ -155,6 +163,7 @@ class McpServer:
             self._session = session
             self._retry_seconds = self._first_retry_seconds
             self._known.set()
+            self._tried.set()
             logger.info("MCP server %s has %d tools", self._settings.server_id, len(self.tools))
             while True:
                 await self._wait_for_news()
@@ -200,6 +209,7 @@ class McpServer:
             # The tools of a lost connection stay for one try: a restart must not change the model's tools.
             self._listing, self.tools = None, ()
             self._known.set()
+            self._tried.set()
         self._error = str(reason) or type(reason).__name__
         logger.warning(
             "MCP server %s failed: %s; next try in %g seconds",

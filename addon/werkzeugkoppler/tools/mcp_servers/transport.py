@@ -1,11 +1,11 @@
 """Open a transport to an MCP server: a child process or HTTP, and mend what comes through it."""
 
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import anyio
 import httpx2
@@ -15,6 +15,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.message import SessionMessage
 
+from werkzeugkoppler.config import tool_sections as config
 from werkzeugkoppler.tools.log_pipe import log_pipe
 
 logger = logging.getLogger("werkzeugkoppler.mcp")
@@ -28,36 +29,9 @@ EMPTY_SCHEMA: dict[str, Any] = {"type": "object", "properties": {}}
 SDK_LOGGERS = ("client", "mcp.client.stdio", "mcp.client.streamable_http", "mcp.shared.jsonrpc_dispatcher")
 
 
-class McpServerSettings(Protocol):
-    """A configured MCP server."""
-
-    @property
-    def server_id(self) -> str: ...
-    @property
-    def transport(self) -> str: ...
-    @property
-    def command(self) -> str | None: ...
-    @property
-    def args(self) -> Sequence[str]: ...
-    @property
-    def env(self) -> Mapping[str, str]: ...
-    @property
-    def cwd(self) -> str | None: ...
-    @property
-    def url(self) -> str | None: ...
-    @property
-    def headers(self) -> Mapping[str, str]: ...
-    @property
-    def connect_timeout_seconds(self) -> float: ...
-    @property
-    def read_timeout_seconds(self) -> float: ...
-    @property
-    def tool_call_timeout_seconds(self) -> float: ...
-
-
 @asynccontextmanager
 async def open_transport(
-    settings: McpServerSettings, on_end: Callable[[], None]
+    settings: config.McpServer, on_end: Callable[[], None]
 ) -> AsyncIterator[TransportStreams]:
     """The two streams of messages that an `mcp.Client` is made of.
 
@@ -81,7 +55,7 @@ def quiet_the_sdk() -> None:
         logging.getLogger(name).addFilter(_NEVER_ERROR)
 
 
-async def _enter_stdio(settings: McpServerSettings, stack: AsyncExitStack) -> TransportStreams:
+async def _enter_stdio(settings: config.McpServer, stack: AsyncExitStack) -> TransportStreams:
     parameters = StdioServerParameters(
         command=settings.command or "",
         args=list(settings.args),
@@ -96,7 +70,7 @@ async def _enter_stdio(settings: McpServerSettings, stack: AsyncExitStack) -> Tr
         return await stack.enter_async_context(stdio_client(parameters, errlog=errlog))
 
 
-async def _enter_http(settings: McpServerSettings, stack: AsyncExitStack) -> TransportStreams:
+async def _enter_http(settings: config.McpServer, stack: AsyncExitStack) -> TransportStreams:
     longest = max(settings.read_timeout_seconds, settings.tool_call_timeout_seconds)
     timeout = httpx2.Timeout(settings.connect_timeout_seconds, read=longest + READ_MARGIN_SECONDS)
     client = httpx2.AsyncClient(headers=dict(settings.headers), timeout=timeout)

@@ -1,4 +1,4 @@
-"""What a start tells: where it listens, who answers, which tools there are, what to try, how to look inside."""
+"""What a start tells: where it listens, who answers, which tools there are, what to try."""
 
 import json
 from collections import Counter

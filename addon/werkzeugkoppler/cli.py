@@ -20,7 +20,8 @@ from mitmproxy.tools import main as mitmproxy_main
 from werkzeugkoppler import __version__
 from werkzeugkoppler.banner import banner
 from werkzeugkoppler.config import load
-from werkzeugkoppler.config.schema import Settings, warnings
+from werkzeugkoppler.config.exposure import warnings
+from werkzeugkoppler.config.schema import Settings
 from werkzeugkoppler.errors import ConfigError
 from werkzeugkoppler.hooktable import HookTable
 from werkzeugkoppler.options import DEAD_END
@@ -30,6 +31,8 @@ from werkzeugkoppler.upstreams.detect import detect
 
 EXIT_CONFIG = 2
 EXIT_PORT = 1
+UPSTREAM_VARIABLE = "WERKZEUGKOPPLER_UPSTREAM_BASE_URL"
+SERVICE_VARIABLE = "WERKZEUGKOPPLER_SERVICE_BASE_URL"
 EXAMPLE = Path(__file__).parents[2] / "config.yaml.min_example"
 SPARE_PORTS = range(8090, 8100)
 """Tried by a start without a config, where the default port is taken: llama.cpp likes it too."""
@@ -103,15 +106,16 @@ def _start(flag: str | None) -> Start:
         ConfigError: The config cannot be used.
     """
     source = load.find(flag, os.environ)
-    if source.exists or "WERKZEUGKOPPLER_UPSTREAM_BASE_URL" in os.environ:
-        name = str(source.path) if source.exists else "the environment"
-        return Start(load.load(source, os.environ), name)
+    is_there = not source.optional or Path(source.path).exists()
+    if is_there or UPSTREAM_VARIABLE in os.environ:
+        settings = load.load(source.path, os.environ, optional=source.optional)
+        return Start(settings, source.path if is_there else "the environment")
     found = asyncio.run(detect())
     environ = dict(os.environ)
-    environ["WERKZEUGKOPPLER_UPSTREAM_BASE_URL"] = found.base_url if found else DEMO
-    if "WERKZEUGKOPPLER_SERVICE_BASE_URL" not in environ and (port := _spare_port()) is not None:
-        environ["WERKZEUGKOPPLER_SERVICE_BASE_URL"] = f"http://127.0.0.1:{port}"
-    settings = load.load(load.find(str(EXAMPLE), environ), environ)
+    environ[UPSTREAM_VARIABLE] = found.base_url if found else DEMO
+    if SERVICE_VARIABLE not in environ and (port := _spare_port()) is not None:
+        environ[SERVICE_VARIABLE] = f"http://127.0.0.1:{port}"
+    settings = load.load(str(EXAMPLE), environ)
     note = f"{found.name}, found on its usual port" if found else "no model server found on the usual ports"
     return Start(settings, f"none: {EXAMPLE.name} (copy it to config.yaml and make it yours)", note)
 
@@ -203,6 +207,8 @@ def _run(front: str, start: Start, more: Sequence[str]) -> None:
             connection_strategy="lazy",
             http2=False,
             store_streamed_bodies=True,
+            keep_host_header=True,
+            showhost=True,  # the address that the client asked for, not the dead end
         )
         opts.update_defer(
             termlog_verbosity=LOG_LEVELS[start.settings.logging.level],
@@ -210,13 +216,12 @@ def _run(front: str, start: Start, more: Sequence[str]) -> None:
         )
         return make_parser(opts)
 
-    # Nobody reads the log of each connection.
-    logging.getLogger("mitmproxy.proxy.server").setLevel(logging.WARNING)
+    # Nobody reads the log of each connection, and the banner tells better where it listens.
+    for name in ("mitmproxy.proxy.server", "mitmproxy.proxy.mode_servers"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
-    def make_master(opts: mitmproxy_options.Options) -> Any:
-        return _with_addon(master_class, Werkzeugkoppler(start.settings, announce))(opts)
-
-    mitmproxy_main.run(make_master, parser_with_defaults, list(more), _filters)
+    launched = _with_addon(master_class, Werkzeugkoppler(start.settings, announce))
+    mitmproxy_main.run(launched, parser_with_defaults, list(more), _filters)
 
 
 def _filters(args: Any) -> dict[str, str]:

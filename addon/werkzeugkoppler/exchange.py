@@ -74,12 +74,13 @@ async def leg(link: Link, request: HttpRequest, send: Send) -> AsyncIterator[Htt
             if flow.response is None:
                 async with send(_request(flow)) as answer:
                     flow.response = _response(answer.status, answer.headers)
-                    pieces = _recorded(flow, answer.pieces)
-                    if media_type(answer.headers) == EVENT_STREAM:
-                        yield MadeAnswer(answer.status, answer.headers, pieces)
-                        return
-                    async for _ in pieces:
-                        pass
+                    with _Recording(flow, flow.response) as recording:
+                        pieces = recording.of(answer.pieces)
+                        if media_type(answer.headers) == EVENT_STREAM:
+                            yield MadeAnswer(answer.status, answer.headers, pieces)
+                            return
+                        async for _ in pieces:
+                            pass
         _check_killed(flow)
     except Killed as error:
         raise UpstreamError("the request to the upstream was killed by the operator") from error
@@ -202,20 +203,31 @@ def _check_killed(flow: http.HTTPFlow) -> None:
         raise Killed
 
 
-async def _recorded(flow: http.HTTPFlow, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The pieces as they come, while the flow's content grows."""
-    response = flow.response
-    assert response is not None
-    seen: list[bytes] = []
-    next_look = 0.0
-    try:
+class _Recording:
+    """Lets the flow's content grow while an answer comes in; whole at the end, however that comes."""
+
+    def __init__(self, flow: http.HTTPFlow, response: http.Response) -> None:
+        self._flow = flow
+        self._response = response
+        self._seen: list[bytes] = []
+
+    async def of(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The pieces as they come."""
+        next_look = 0.0
         async for piece in pieces:
-            _check_killed(flow)
-            seen.append(piece)
+            _check_killed(self._flow)
+            self._seen.append(piece)
             if (now := time.monotonic()) >= next_look:
                 next_look = now + _VIEW_INTERVAL
-                response.data.content = b"".join(seen)
-                await ctx.master.addons.trigger_event(UpdateHook([flow]))
+                self._keep()
+                await ctx.master.addons.trigger_event(UpdateHook([self._flow]))
             yield piece
-    finally:
-        response.data.content = b"".join(seen)
+
+    def _keep(self) -> None:
+        self._response.data.content = b"".join(self._seen)
+
+    def __enter__(self) -> "_Recording":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._keep()

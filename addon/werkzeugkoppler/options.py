@@ -9,7 +9,8 @@ from mitmproxy.exceptions import OptionsError
 from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
 
 from werkzeugkoppler.config import load
-from werkzeugkoppler.config.schema import Settings, is_loopback
+from werkzeugkoppler.config.address import is_loopback
+from werkzeugkoppler.config.schema import Settings
 
 DEAD_END = "http://127.0.0.1:1"
 """Where mitmproxy would carry a request that nobody answered: nothing listens on this port, and only root
@@ -44,7 +45,7 @@ def read_settings() -> Settings:
     targets = [_target(mode) for mode in modes if isinstance(mode, ReverseMode)]
     known = next((target for target in targets if target != DEAD_END), ctx.options.koppler_upstream)
     source = load.find(ctx.options.koppler_config or None, os.environ)
-    settings = load.load(source, os.environ, fallback_upstream=known or None)
+    settings = load.load(source.path, os.environ, optional=source.optional, fallback_upstream=known or None)
     hosts = [mode.listen_host(ctx.options.listen_host) for mode in modes]
     _check_reach(settings, hosts)
     ctx.options.update(

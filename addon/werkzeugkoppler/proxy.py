@@ -7,12 +7,12 @@ serves.
 
 import asyncio
 import logging
+import os
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from anyio import move_on_after, to_thread
@@ -52,8 +52,8 @@ class Visit:
     link: Link
     trace: Trace
     began: float
-    address: tuple[str, int, str, str]
-    """What the client asked for: host, port, scheme, path."""
+    address: tuple[str, int, bytes, bytes]
+    """Where mitmproxy would carry the request: host, port, scheme, path."""
     route: routes.Route | None = None
     has_key: bool = False
     slot: Slot | None = None
@@ -163,7 +163,7 @@ class Werkzeugkoppler:
         options.set_log_levels(settings.logging.level)
         if settings.traces.enabled:
             self._traces = TraceWriter(
-                Path(settings.traces.directory),
+                settings.traces.folder(os.environ),
                 keep_seconds=settings.traces.keep_days * 86400,
                 keep_bytes=settings.traces.keep_bytes,
             )
@@ -190,12 +190,9 @@ class Werkzeugkoppler:
     # What a request is, and whether it is let in
 
     def _receive(self, flow: http.HTTPFlow) -> Visit:
-        request = flow.request
         trace = begin(secrets.token_hex(8))
         link = Link(flow.client_conn, trace.id)
-        visit = Visit(
-            link, trace, time.monotonic(), (request.host, request.port, request.scheme, request.path)
-        )
+        visit = Visit(link, trace, time.monotonic(), _address(flow))
         self._visits[flow] = visit
         self._by_client.setdefault(flow.client_conn.id, set()).add(visit)
         return visit
@@ -288,12 +285,11 @@ class Werkzeugkoppler:
             await write(outlet, visit.headers)
 
         visit.parked = self._source.park(answerer)
-        flow.request.host, flow.request.port, flow.request.scheme = "127.0.0.1", self._source.port, "http"
-        flow.request.path = visit.parked
+        _set_address(flow, ("127.0.0.1", self._source.port, b"http", visit.parked.encode()))
 
     def _put_back(self, flow: http.HTTPFlow, visit: Visit) -> None:
         """The flow shows what the client sent, and can be replayed."""
-        flow.request.host, flow.request.port, flow.request.scheme, flow.request.path = visit.address
+        _set_address(flow, visit.address)
 
     def _end(self, visit: Visit, flow: http.HTTPFlow | None) -> None:
         """Let go of everything; `flow` is `None` where the client has left."""
@@ -325,6 +321,17 @@ class Werkzeugkoppler:
             cancelled=flow is None or flow.error is not None,
         )
         self._traces.write(visit.trace)
+
+
+def _address(flow: http.HTTPFlow) -> tuple[str, int, bytes, bytes]:
+    data = flow.request.data
+    return data.host, data.port, data.scheme, data.path
+
+
+def _set_address(flow: http.HTTPFlow, address: tuple[str, int, bytes, bytes]) -> None:
+    # By way of `data`: the properties would change the Host header too, which shows what the client asked.
+    data = flow.request.data
+    data.host, data.port, data.scheme, data.path = address
 
 
 def _response(reply: Reply, visit: Visit) -> http.Response:

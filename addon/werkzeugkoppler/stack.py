@@ -11,6 +11,8 @@ from anyio import create_task_group
 from werkzeugkoppler import exchange
 from werkzeugkoppler.config.schema import Settings
 from werkzeugkoppler.errors import ApiError, UpstreamError
+from werkzeugkoppler.tools.actions import action_tool
+from werkzeugkoppler.tools.mcp_servers.server import McpServer
 from werkzeugkoppler.tools.registry import Toolbox, definition
 from werkzeugkoppler.tools.tool import Tool
 from werkzeugkoppler.upstreams.base import Upstream
@@ -30,10 +32,7 @@ class Stack:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.upstream = _upstream(settings)
-        secrets = [key for key in (settings.service_api_key, settings.upstream_api_key) if key]
-        self.toolbox = Toolbox(
-            settings.mcp_servers, settings.actions, root=Path.cwd(), environ=os.environ, secrets=secrets
-        )
+        self.toolbox = _toolbox(settings)
         self._definitions: dict[str, tuple[Tool, str]] = {}
         self._first_model: Any = None
 
@@ -94,6 +93,15 @@ class Stack:
             if not 200 <= answer.status < 300:
                 raise await read_refusal(answer)
             return b"".join([piece async for piece in answer.pieces])
+
+
+def _toolbox(settings: Settings) -> Toolbox:
+    secrets = [key for key in (settings.service_api_key, settings.upstream_api_key) if key]
+    actions = [
+        action_tool(action, root=Path.cwd(), environ=os.environ, secrets=secrets)
+        for action in settings.actions
+    ]
+    return Toolbox([McpServer(server) for server in settings.mcp_servers], actions)
 
 
 def _upstream(settings: Settings) -> Upstream:

@@ -57,14 +57,13 @@ def _reply(body: dict[str, Any]) -> Reply:
     last = body["messages"][-1]
     if last.get("role") == "tool":
         told = "That call was run by Werkzeugkoppler, within this one answer."
-        return f"The tool answered:
-
-    {_result(last)}
-
-{told}", []
+        return f"The tool answered:\n\n    {_result(last)}\n\n{told}", []
     tool = _callable_tool(body)
     if tool is None:
-        return "Hello from the built-in demo model. No tool was offered that it can call, so it just talks.", []
+        return (
+            "Hello from the built-in demo model. No tool was offered that it can call, so it just talks.",
+            [],
+        )
     function = {"name": tool, "arguments": "{}"}
     call = {"id": f"call_{secrets.token_hex(12)}", "type": "function", "function": function}
     return f"Hello from the built-in demo model. I will call the tool {tool}.\n\n", [call]

@@ -32,30 +32,38 @@ def add_options(loader: Loader) -> None:
 def read_settings() -> Settings:
     """The settings for plain mitmproxy, where the options say what they are.
 
-    The reverse target becomes the upstream where the config names none, and gives way to a dead end: a
-    request that the addon does not answer must not reach it.
+    The reverse target is the upstream where the config names none.
 
     Raises:
         ConfigError: The config cannot be used.
         OptionsError: The mode is none that the addon works in, or is open to everyone.
     """
-    modes = [ProxyMode.parse(mode) for mode in ctx.options.mode]
+    modes = _modes()
     if not all(isinstance(mode, ReverseMode) for mode in modes):
         raise OptionsError("Werkzeugkoppler answers requests itself: use --mode reverse:UPSTREAM@HOST:PORT")
-    targets = [_target(mode) for mode in modes if isinstance(mode, ReverseMode)]
-    known = next((target for target in targets if target != DEAD_END), ctx.options.koppler_upstream)
     source = load.find(ctx.options.koppler_config or None, os.environ)
-    settings = load.load(source.path, os.environ, optional=source.optional, fallback_upstream=known or None)
-    hosts = [mode.listen_host(ctx.options.listen_host) for mode in modes]
-    _check_reach(settings, hosts)
+    settings = load.load(
+        source.path, os.environ, optional=source.optional, fallback_upstream=_reverse_target(modes)
+    )
+    _check_reach(settings, [mode.listen_host(ctx.options.listen_host) for mode in modes])
+    return settings
+
+
+def pin() -> None:
+    """Set what the addon relies on.
+
+    The reverse target gives way to a dead end: a request that the addon does not answer must not reach it,
+    also when the script is taken out or cannot be loaded again. Called when mitmproxy is running: it would
+    not take a new mode before.
+    """
+    modes = _modes()
     ctx.options.update(
-        koppler_upstream=known,
+        koppler_upstream=_reverse_target(modes) or "",
         mode=[f"reverse:{DEAD_END}{_listen(mode)}" for mode in modes],
         connection_strategy="lazy",
         http2=False,
         store_streamed_bodies=True,
     )
-    return settings
 
 
 def set_log_levels(level: str) -> None:
@@ -63,6 +71,16 @@ def set_log_levels(level: str) -> None:
     logging.getLogger("werkzeugkoppler").setLevel(level)
     for name in _LIBRARIES:
         logging.getLogger(name).setLevel(level if level == "DEBUG" else "WARNING")
+
+
+def _modes() -> list[ProxyMode]:
+    return [ProxyMode.parse(mode) for mode in ctx.options.mode]
+
+
+def _reverse_target(modes: list[ProxyMode]) -> str | None:
+    """What the user gave as the target, also after the dead end took its place."""
+    targets = [_target(mode) for mode in modes if isinstance(mode, ReverseMode)]
+    return next((target for target in targets if target != DEAD_END), ctx.options.koppler_upstream or None)
 
 
 def _target(mode: ReverseMode) -> str:

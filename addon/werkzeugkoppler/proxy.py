@@ -80,6 +80,7 @@ class Werkzeugkoppler:
         self, settings: Settings | None = None, announce: Callable[[Stack], None] | None = None
     ) -> None:
         self._settings = settings
+        self._is_launched = settings is not None
         self._announce = announce
         self._stack: Stack | None = None
         self._traces: TraceWriter | None = None
@@ -95,7 +96,7 @@ class Werkzeugkoppler:
         options.add_options(loader)
 
     def configure(self, updated: set[str]) -> None:
-        if self._settings is not None or "koppler_config" not in updated:
+        if self._is_launched or "koppler_config" not in updated:
             return
         try:
             self._settings = options.read_settings()
@@ -103,6 +104,8 @@ class Werkzeugkoppler:
             raise OptionsError(str(error)) from error
 
     def running(self) -> None:
+        if not self._is_launched:
+            options.pin()
         create_task(self._open(), name="werkzeugkoppler start", keep_ref=True)
 
     def done(self) -> Awaitable[None]:

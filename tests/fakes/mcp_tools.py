@@ -1,7 +1,8 @@
 """The tools of the fake MCP servers, on the SDK's own server, with a log of what arrived.
 
 Where the environment names a file in `WK_FAKE_LOG`, each event is a line there: `start`, `list`,
-`call <tool>`, `cancelled <request id>`. The list of tools comes in pages of three.
+`call <tool>`, `cancelled <request id>`. The list of tools comes in pages of three. With `WK_FAKE_MODERN` the
+server refuses the handshake of the protocol versions before 2026.
 """
 
 import os
@@ -11,7 +12,7 @@ from typing import Any
 import anyio
 import mcp_types as types
 from mcp import MCPError
-from mcp.server.context import ServerRequestContext
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel import Server
 
 PAGE = 3
@@ -80,8 +81,16 @@ def fake_server() -> Server[Any]:
     """A server with all of `TOOLS`."""
     server: Server[Any] = Server("fake", on_list_tools=list_tools, on_call_tool=call_tool)
     server.add_notification_handler("notifications/cancelled", types.CancelledNotificationParams, cancelled)
+    if os.environ.get("WK_FAKE_MODERN"):
+        server.middleware.append(refuse_handshake)
     note("start")
     return server
+
+
+async def refuse_handshake(ctx: Context, call_next: CallNext) -> HandlerResult:
+    if ctx.method == "initialize":
+        raise MCPError(types.UNSUPPORTED_PROTOCOL_VERSION, "too old")
+    return await call_next(ctx)
 
 
 async def list_tools(_: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:

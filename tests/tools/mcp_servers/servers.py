@@ -29,9 +29,9 @@ def settings(**overrides: Any) -> config.McpServer:
 
 
 @asynccontextmanager
-async def connected(settings: config.McpServer) -> AsyncIterator[McpServer]:
+async def connected(settings: config.McpServer, refresh_seconds: float = 300) -> AsyncIterator[McpServer]:
     """The server, open and settled, that tries again at once when it is lost."""
-    server = McpServer(settings, first_retry_seconds=0.01)
+    server = McpServer(settings, refresh_seconds=refresh_seconds, first_retry_seconds=0.01)
     with anyio.fail_after(40):
         await server.open()
         try:

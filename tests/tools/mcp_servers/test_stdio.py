@@ -1,5 +1,6 @@
 """MCP servers as child processes."""
 
+import asyncio
 import logging
 import os
 import sys
@@ -113,6 +114,37 @@ async def test_a_tool_that_the_server_announces_appears() -> None:
         await call(server, "grow")
         await until(lambda: server.tools is not before)
         assert server.tools[-1].name == "grown"
+
+
+@pytest.mark.contract("WK-89")
+async def test_tools_are_listed_anew_after_a_while() -> None:
+    async with connected(settings(), refresh_seconds=0.01) as server:
+        first, tools = server.status().last_refresh, server.tools
+        await until(lambda: server.status().last_refresh != first)
+        assert server.tools is tools
+
+
+async def test_a_server_that_is_busy_with_a_call_is_not_asked_for_its_tools(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    async with connected(settings(env={"WK_FAKE_LOG": str(log)}), refresh_seconds=0.2) as server:
+        await call(server, "slow", seconds=0.7)
+        since = log.read_text().rpartition("call slow")[2]
+    # A listing that was under way when the call came goes on to its last page.
+    assert since.split().count("list") < 4
+
+
+async def test_a_server_that_knows_only_the_newest_protocol_is_spoken_to_in_it() -> None:
+    async with connected(settings(env={"WK_FAKE_MODERN": "1"})) as server:
+        await until(lambda: server.status().ok)
+        assert text_of((await call(server, "echo", text="hello")).value) == "hello"
+
+
+async def test_servers_work_in_a_loop_that_runs_its_tasks_eagerly() -> None:
+    """As mitmproxy's does."""
+    asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+    async with connected(settings()) as server:
+        await cancel_when_under_way(server)
+        assert (await call(server, "add", a=1, b=2)).ok
 
 
 @pytest.mark.contract("BX-17")

@@ -81,6 +81,7 @@ _TEXTS: dict[str, Callable[[ErrorDetails], str]] = {
     "tuple_type": _instead_of("a list", "write each entry on a line of its own, after a dash"),
     "dict_type": _instead_of("a mapping", "write keys and values, such as `key: value`"),
     "model_type": _instead_of("a mapping", "write keys and values, such as `key: value`"),
+    "finite_number": lambda error: "is no finite number: write plain digits",
     "literal_error": _not_offered,
     "greater_than": lambda error: f"is too small: write a number above {error['ctx']['gt']:g}",
     "greater_than_equal": lambda error: f"is too small: write {error['ctx']['ge']:g} or more",

@@ -7,11 +7,12 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mitmproxy import ctx
 from mitmproxy import options as mitmproxy_options
 from mitmproxy.addonmanager import AddonManager
 from mitmproxy.tools import cmdline
@@ -93,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "run.sh", usage=USAGE[len("Usage: ") :], add_help=True, allow_abbrev=False
     )
-    parser.add_argument("front", nargs="?", choices=FRONTS, default="dump", help=argparse.SUPPRESS)
+    parser.add_argument("front", nargs="?", choices=list(FRONTS), default="dump", help=argparse.SUPPRESS)
     parser.add_argument("--config", metavar="FILE", help="the config file; without it config.yaml")
     parser.add_argument("--version", action="version", version=f"werkzeugkoppler {__version__}")
     return parser
@@ -171,34 +172,50 @@ def _with_addon(master_class: type[Any], addon: Werkzeugkoppler) -> type[Any]:
     return Launched
 
 
-def _dump() -> tuple[type[Any], Callable[[Any], Any]]:
+@dataclass(frozen=True, slots=True)
+class Front:
+    """One of mitmproxy's three programs."""
+
+    master: Callable[[], type[Any]]
+    """Imports only what this front needs."""
+    parser: Callable[[Any], Any]
+    filters: Callable[[Any], dict[str, str]] | None = None
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _dump() -> type[Any]:
     from mitmproxy.tools.dump import DumpMaster
 
-    return DumpMaster, cmdline.mitmdump
+    return DumpMaster
 
 
-def _web() -> tuple[type[Any], Callable[[Any], Any]]:
+def _web() -> type[Any]:
     from mitmproxy.tools.web.master import WebMaster
 
-    return WebMaster, cmdline.mitmweb
+    return WebMaster
 
 
-def _console() -> tuple[type[Any], Callable[[Any], Any]]:
+def _console() -> type[Any]:
     from mitmproxy.tools.console.master import ConsoleMaster
 
-    return ConsoleMaster, cmdline.mitmproxy
+    return ConsoleMaster
 
 
-FRONTS: dict[str, Callable[[], tuple[type[Any], Callable[[Any], Any]]]] = {
-    "dump": _dump,
-    "web": _web,
-    "console": _console,
+def _filters(args: Any) -> dict[str, str]:
+    """mitmdump's filter expression, as its own entry point takes it."""
+    text = " ".join(args.filter_args)
+    return {"save_stream_filter": text, "readfile_filter": text, "dumper_filter": text} if text else {}
+
+
+FRONTS = {
+    "dump": Front(_dump, cmdline.mitmdump, _filters),
+    "web": Front(_web, cmdline.mitmweb, defaults={"web_open_browser": False}),
+    "console": Front(_console, cmdline.mitmproxy),
 }
 
 
-def _run(front: str, start: Start, more: Sequence[str]) -> None:
-    master_class, make_parser = FRONTS[front]()
-    announce = _print_banner(start, front) if front != "console" else None
+def _run(name: str, start: Start, more: Sequence[str]) -> None:
+    front = FRONTS[name]
     host = f"[{start.settings.host}]" if ":" in start.settings.host else start.settings.host
 
     def parser_with_defaults(opts: mitmproxy_options.Options) -> Any:
@@ -209,33 +226,23 @@ def _run(front: str, start: Start, more: Sequence[str]) -> None:
             store_streamed_bodies=True,
             keep_host_header=True,
             showhost=True,  # the address that the client asked for, not the dead end
+            **front.defaults,
         )
-        opts.update_defer(
-            termlog_verbosity=LOG_LEVELS[start.settings.logging.level],
-            **({"web_open_browser": False} if front == "web" else {}),
-        )
-        return make_parser(opts)
+        opts.update_defer(termlog_verbosity=LOG_LEVELS[start.settings.logging.level])
+        return front.parser(opts)
 
     # Nobody reads the log of each connection, and the banner tells better where it listens.
-    for name in ("mitmproxy.proxy.server", "mitmproxy.proxy.mode_servers"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-
-    launched = _with_addon(master_class, Werkzeugkoppler(start.settings, announce))
-    mitmproxy_main.run(launched, parser_with_defaults, list(more), _filters)
-
-
-def _filters(args: Any) -> dict[str, str]:
-    """mitmdump's filter expression, which its own entry point handles."""
-    if not getattr(args, "filter_args", None):
-        return {}
-    text = " ".join(args.filter_args)
-    return {"save_stream_filter": text, "readfile_filter": text, "dumper_filter": text}
+    for library in ("mitmproxy.proxy.server", "mitmproxy.proxy.mode_servers"):
+        logging.getLogger(library).setLevel(logging.WARNING)
+    # The console draws on the whole terminal.
+    announce = None if name == "console" else _banner_printer(start)
+    launched = _with_addon(front.master(), Werkzeugkoppler(start.settings, announce))
+    mitmproxy_main.run(launched, parser_with_defaults, list(more), front.filters)
 
 
-def _print_banner(start: Start, front: str) -> Callable[[Stack], None]:
-    look_inside = {"dump": "./run.sh web", "web": "the address with the token, above"}[front]
-
+def _banner_printer(start: Start) -> Callable[[Stack], None]:
     def announce(stack: Stack) -> None:
+        look_inside = getattr(ctx.master, "web_url", "./run.sh web, or ./run.sh console")
         text = banner(stack, config=start.config, upstream_note=start.upstream_note, look_inside=look_inside)
         print(text, flush=True)
 

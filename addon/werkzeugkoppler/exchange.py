@@ -180,6 +180,8 @@ async def _lifecycle(flow: http.HTTPFlow) -> AsyncIterator[None]:
 
 
 async def _before(flow: http.HTTPFlow) -> None:
+    if (view := ctx.master.addons.get("view")) is not None:
+        view.add([flow])  # what it does for a client's flow when its head has come
     await _trigger(HttpRequestHook(flow), flow)
     await flow.wait_for_resume()
     _check_killed(flow)

@@ -19,6 +19,7 @@ from anyio import move_on_after, to_thread
 from mitmproxy import connection, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.exceptions import OptionsError
+from mitmproxy.net.http.url import parse_authority
 from mitmproxy.utils.asyncio_utils import create_task
 
 from werkzeugkoppler import options
@@ -53,7 +54,7 @@ class Visit:
     trace: Trace
     began: float
     address: tuple[str, int, bytes, bytes]
-    """Where mitmproxy would carry the request: host, port, scheme, path."""
+    """What the client asked for: host, port, scheme, path."""
     route: routes.Route | None = None
     has_key: bool = False
     slot: Slot | None = None
@@ -139,9 +140,11 @@ class Werkzeugkoppler:
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         visit = self._visits.get(flow)
-        if visit is not None and visit.parked is not None and flow.response is not None:
+        if visit is None or flow.response is None:
+            return
+        if visit.parked is not None:
             flow.response.stream = True
-            self._put_back(flow, visit)
+        self._put_back(flow, visit)
 
     def response(self, flow: http.HTTPFlow) -> None:
         visit = self._visits.get(flow)
@@ -291,7 +294,7 @@ class Werkzeugkoppler:
         _set_address(flow, ("127.0.0.1", self._source.port, b"http", visit.parked.encode()))
 
     def _put_back(self, flow: http.HTTPFlow, visit: Visit) -> None:
-        """The flow shows what the client sent, and can be replayed."""
+        """Let the flow show what the client sent. Not before the answer: mitmproxy would carry it there."""
         _set_address(flow, visit.address)
 
     def _end(self, visit: Visit, flow: http.HTTPFlow | None) -> None:
@@ -328,7 +331,11 @@ class Werkzeugkoppler:
 
 def _address(flow: http.HTTPFlow) -> tuple[str, int, bytes, bytes]:
     data = flow.request.data
-    return data.host, data.port, data.scheme, data.path
+    try:
+        host, port = parse_authority(flow.request.host_header or "", check=True)
+    except ValueError:
+        host, port = data.host, data.port
+    return host, port or 80, data.scheme, data.path
 
 
 def _set_address(flow: http.HTTPFlow, address: tuple[str, int, bytes, bytes]) -> None:

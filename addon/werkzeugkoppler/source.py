@@ -174,7 +174,8 @@ class _Connection(asyncio.Protocol):
         task = asyncio.get_running_loop().create_task(
             self._answer(answerer, self._outlet), name="streamed answer"
         )
-        self._task = None if task.done() else task  # mitmproxy's loop starts tasks at once
+        if not task.done():  # mitmproxy's loop starts tasks at once, and the next may be under way
+            self._task = task
 
     async def _answer(self, answerer: Answerer, outlet: Outlet) -> None:
         try:

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 from werkzeugkoppler.errors import UpstreamError
-from werkzeugkoppler.turn.leg import ENDED_EARLY, IsOurs, Leg, conclude
+from werkzeugkoppler.turn.leg import ENDED_EARLY, ENDED_INCOMPLETE, IsOurs, Leg, conclude
 from werkzeugkoppler.wire import usage as usage_of
 from werkzeugkoppler.wire.assemble import MessageAssembler
-from werkzeugkoppler.wire.completion import first_choice, from_chunks
+from werkzeugkoppler.wire.completion import calls_of, first_choice, from_chunks, parse_completion
 from werkzeugkoppler.wire.jsontext import JsonObject, dumps
 from werkzeugkoppler.wire.sse import SseEvent
 from werkzeugkoppler.wire.usage import Usage
@@ -29,7 +29,7 @@ class PlainAnswer:
         self._is_ours = is_ours
         self._new_id = new_id
         self._identity: dict[str, Any] = {}
-        self._texts: dict[str, str] = {}  # of the legs that have ended
+        self._texts: dict[str, Any] = {}  # of the legs that have ended
         self._usage: Usage | None = None  # of all legs so far
         self._legs = 0
         self._events: list[SseEvent] = []
@@ -54,18 +54,19 @@ class PlainAnswer:
         """What the leg brought.
 
         Raises:
-            UpstreamError: The upstream's answer is not a completion.
+            UpstreamError: The upstream's answer is not a completion, or broke off.
         """
         if self._events:
-            self._body = dumps(_from_events(self._events, self._new_id)).encode()
+            self._body = dumps(_from_events(self._events, self.is_done, self._new_id)).encode()
             self._events = []
-        self._completion = _parse(self._body)
+        self._completion = parse_completion(self._body)
         values = self._completion.values
-        choice = first_choice(values) or {}
-        message = choice.get("message") or {}
+        choice = first_choice(values)
+        assert choice is not None  # parse_completion saw it
+        message = choice["message"]
         assembler = MessageAssembler(self._new_id)
         assembler.add(message)
-        for index, call in enumerate(_calls(message)):
+        for index, call in enumerate(calls_of(message)):
             assembler.add_call({**call, "index": index})
         told = values.get("usage")
         leg = conclude(
@@ -75,8 +76,9 @@ class PlainAnswer:
         self._usage = usage_of.add(self._usage, leg.usage)
         self._identity = self._identity or {k: values[k] for k in ("id", "created", "model") if k in values}
         if leg.calls:
+            self._body = b""
             for key in _JOINED:
-                self._texts[key] = self._texts.get(key, "") + (assembler.text(key) or "")
+                self._texts[key] = _join(self._texts.get(key), leg.message.get(key))
         return leg
 
     def close(self) -> bytes:
@@ -98,9 +100,9 @@ class PlainAnswer:
 
     def _seen_choice(self, choice: dict[str, Any]) -> dict[str, Any]:
         """The choice without calls that are not the client's, and with the earlier legs' text."""
-        message = choice.get("message") or {}
-        earlier = {key: text + (message.get(key) or "") for key, text in self._texts.items() if text}
-        calls = _calls(message)
+        message = choice["message"]
+        earlier = {key: _join(text, message.get(key)) for key, text in self._texts.items() if text}
+        calls = calls_of(message)
         seen_calls = [call for call in calls if not self._is_ours(_name(call))]
         finish = choice.get("finish_reason")
         seen_finish = "tool_calls" if seen_calls and finish not in ENDED_EARLY else finish
@@ -112,9 +114,17 @@ class PlainAnswer:
         return {**choice, "message": seen, "finish_reason": seen_finish}
 
 
-def _calls(message: dict[str, Any]) -> list[dict[str, Any]]:
-    calls = message.get("tool_calls")
-    return [call for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
+def _join(first: Any, second: Any) -> Any:
+    """The values that two legs have under one key: texts, or arrays of parts."""
+    if not first or not second:
+        return first or second
+    if isinstance(first, str) and isinstance(second, str):
+        return first + second
+    return [*_parts(first), *_parts(second)]
+
+
+def _parts(value: Any) -> Any:
+    return value if isinstance(value, list) else [{"type": "text", "text": value}]
 
 
 def _name(call: dict[str, Any]) -> str:
@@ -122,26 +132,19 @@ def _name(call: dict[str, Any]) -> str:
     return str(function.get("name") or "") if isinstance(function, dict) else ""
 
 
-def _parse(body: bytes) -> JsonObject:
-    try:
-        completion = JsonObject.parse(body.decode())
-    except (ValueError, TypeError) as error:
-        raise UpstreamError(f"the upstream's answer is not a JSON object: {error}") from error
-    if first_choice(completion.values) is None:
-        answer = body if completion.values.get("error") else None
-        raise UpstreamError("the upstream's answer is not a chat completion", answer=answer)
-    return completion
-
-
-def _from_events(events: list[SseEvent], new_id: Callable[[], str]) -> dict[str, Any]:
+def _from_events(events: list[SseEvent], is_done: bool, new_id: Callable[[], str]) -> dict[str, Any]:
     chunks: list[dict[str, Any]] = []
     for event in events:
         try:
             chunk = json.loads(event.data)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue  # [DONE], comments, garbage (WK-143)
         if isinstance(chunk, dict):
             if chunk.get("error"):
                 raise UpstreamError("the upstream broke off its answer", answer=event.data)
             chunks.append(chunk)
-    return from_chunks(chunks, new_id)
+    completion = from_chunks(chunks, new_id)
+    has_ended = is_done and any(first_choice(chunk) for chunk in chunks)
+    if completion["choices"][0]["finish_reason"] is None and not has_ended:
+        raise UpstreamError(ENDED_INCOMPLETE)
+    return completion

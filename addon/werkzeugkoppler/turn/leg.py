@@ -10,6 +10,9 @@ from werkzeugkoppler.wire.usage import Usage
 ENDED_EARLY = frozenset({"length", "content_filter"})
 """With these the upstream broke off: a call in such a message may be half of one and is not run."""
 
+ENDED_INCOMPLETE = "the upstream's stream ended before its answer was complete"
+"""The error's message where neither an end mark nor a reason for the end has come."""
+
 type IsOurs = Callable[[str], bool]
 """Whether a call of this name is run here. Any other belongs to the client (F11)."""
 

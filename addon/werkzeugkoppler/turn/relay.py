@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 from werkzeugkoppler.errors import UpstreamError
-from werkzeugkoppler.turn.leg import ENDED_EARLY, IsOurs, Leg, conclude, goes_on
+from werkzeugkoppler.turn.leg import ENDED_EARLY, ENDED_INCOMPLETE, IsOurs, Leg, conclude, goes_on
 from werkzeugkoppler.wire import usage as usage_of
 from werkzeugkoppler.wire.assemble import CallDraft, MessageAssembler
-from werkzeugkoppler.wire.completion import Chunk, first_choice, to_chunks
+from werkzeugkoppler.wire.completion import Chunk, first_choice, parse_completion, to_chunks
 from werkzeugkoppler.wire.jsontext import dumps
 from werkzeugkoppler.wire.sse import DONE, SseEvent, event
 from werkzeugkoppler.wire.usage import Usage
@@ -45,6 +45,7 @@ class StreamedAnswer:
         self._finish_told = False
         self._usage_told = False  # on a chunk with a choice, as some servers do, or on one of its own
         self._usage_before: Usage | None = None  # of the legs that have ended
+        self._is_first_leg = True
         self._begin_leg()
 
     def _begin_leg(self) -> None:
@@ -52,6 +53,7 @@ class StreamedAnswer:
         self._shown: list[CallDraft] = []  # the client's calls, in the order of the index it sees
         self._finish_reason: str | None = None
         self._usage: Usage | None = None
+        self._begun = False  # a choice has come
         self._done = False
 
     @property
@@ -83,13 +85,12 @@ class StreamedAnswer:
         return self._take_chunk(chunk, event.raw)
 
     def take_completion(self, body: bytes) -> bytes:
-        """Take a whole completion, from an upstream that does not stream (WK-138)."""
-        completion = json.loads(body)
-        if not (isinstance(completion, dict) and first_choice(completion)):
-            raise UpstreamError(
-                "the upstream's answer is not a chat completion", answer=_error_body(completion, body)
-            )
-        shown = [self._take_chunk(chunk, b"") for chunk in to_chunks(completion)]
+        """Take a whole completion, from an upstream that does not stream (WK-138).
+
+        Raises:
+            UpstreamError: It is none.
+        """
+        shown = [self._take_chunk(chunk, b"") for chunk in to_chunks(parse_completion(body).values)]
         self._done = True
         return b"".join(shown)
 
@@ -99,11 +100,12 @@ class StreamedAnswer:
         Raises:
             UpstreamError: The answer broke off.
         """
-        if not self._done and self._finish_reason is None:
-            raise UpstreamError("the upstream's stream ended before its answer was complete")
+        if self._finish_reason is None and not (self._done and self._begun):
+            raise UpstreamError(ENDED_INCOMPLETE)
         leg = conclude(self._assembler, self._finish_reason, self._usage, self._is_ours)
         self._usage_before = usage_of.add(self._usage_before, self._usage)
         if leg.calls:
+            self._is_first_leg = False
             self._begin_leg()
         return leg
 
@@ -126,12 +128,14 @@ class StreamedAnswer:
         choice = first_choice(chunk)
         if choice is None:
             return self._take_choiceless(chunk, raw)
+        self._begun = True
         delta = choice.get("delta")
         delta = delta if isinstance(delta, dict) else {}
         self._assembler.add(delta)
         seen_delta = self._seen_delta(delta)
         seen_finish = self._seen_finish(choice.get("finish_reason"))
-        seen_usage = self._seen_usage(chunk)
+        is_finish_hidden = bool(choice.get("finish_reason")) and seen_finish is None
+        seen_usage = None if is_finish_hidden else self._seen_usage(chunk)
         self._usage_told |= seen_finish is not None and isinstance(seen_usage, dict)
         if (
             raw
@@ -139,27 +143,29 @@ class StreamedAnswer:
             and seen_finish == choice.get("finish_reason")
             and seen_usage is chunk.get("usage")
             and len(chunk["choices"]) == 1
-            and "index" in choice
+            and choice.get("index") == 0
             and self._has_identity(chunk)
         ):
             return raw
         if not any(seen_delta.values()) and seen_finish is None:
             return b""  # nothing is left of it
         seen = {**choice, "index": 0, "delta": seen_delta, "finish_reason": seen_finish}
-        return self._chunk({**chunk, "choices": [seen]} | ({"usage": seen_usage} if seen_usage else {}))
+        usage = {"usage": seen_usage} if "usage" in chunk else {}
+        return self._chunk({**chunk, "choices": [seen], **usage})
 
     def _take_choiceless(self, chunk: Chunk, raw: bytes) -> bytes:
         if chunk.get("choices"):
             return b""  # another choice than the client's
         if not isinstance(chunk.get("usage"), dict):
-            return raw if self._usage_before is None else b""  # such as Azure's prompt_filter_results
+            return raw if self._is_first_leg else b""  # such as Azure's prompt_filter_results
         # Before the finish it may be followed by more legs: `close` tells the sum.
         if not (self._wants_usage and self._finish_told):
             return b""
         self._usage_told = True
-        if raw and self._usage_before is None and self._has_identity(chunk):
+        seen_usage = self._seen_usage(chunk)
+        if raw and seen_usage is chunk["usage"] and self._has_identity(chunk):
             return raw
-        return self._chunk({**chunk, "usage": self._seen_usage(chunk)})
+        return self._chunk({**chunk, "usage": seen_usage})
 
     def _seen_delta(self, delta: Delta) -> Delta:
         """The delta itself if nothing in it has to change."""
@@ -185,9 +191,9 @@ class StreamedAnswer:
         """What the client sees of one item of `tool_calls`: nothing of a call that is run here."""
         if not isinstance(delta, dict):
             return None
-        if "custom" in delta:
-            return delta  # a tool of the client's that takes text: ours are all functions
         call, piece = self._assembler.add_call(delta)
+        if "custom" in delta:
+            return self._seen_custom_call(call, delta)
         if not call.name or self._is_ours(call.name):
             return None  # without a name it is not known yet whose it is
         if call in self._shown:
@@ -199,6 +205,13 @@ class StreamedAnswer:
         whole = {"index": len(self._shown) - 1} | call.to_message()
         return delta if delta == whole else whole
 
+    def _seen_custom_call(self, call: CallDraft, delta: Delta) -> Delta:
+        """A call of a tool that takes text is always the client's: ours are all functions."""
+        if call not in self._shown:
+            self._shown.append(call)
+        index = self._shown.index(call)
+        return delta if delta.get("index") == index else {**delta, "index": index}
+
     def _seen_finish(self, finish_reason: str | None) -> str | None:
         if not finish_reason:
             return None
@@ -209,10 +222,11 @@ class StreamedAnswer:
         return "tool_calls" if self._shown and finish_reason not in ENDED_EARLY else finish_reason
 
     def _seen_usage(self, chunk: Chunk) -> Usage | None:
+        """The usage itself where there is nothing to add, `None` where the client did not ask."""
         told = chunk.get("usage")
-        return (
-            usage_of.add(self._usage_before, told) if self._usage_before and isinstance(told, dict) else told
-        )
+        if not isinstance(told, dict):
+            return None
+        return usage_of.add(self._usage_before, told) if self._wants_usage else None
 
     # One identity
 
@@ -225,7 +239,3 @@ class StreamedAnswer:
         self._has_identity(chunk)  # the first chunk gives it
         assert self._identity is not None
         return event(dumps({**chunk, **self._identity, "object": "chat.completion.chunk"}))
-
-
-def _error_body(completion: Any, body: bytes) -> bytes | None:
-    return body if isinstance(completion, dict) and completion.get("error") else None

@@ -85,7 +85,10 @@ def _callable_tool(body: dict[str, Any]) -> str | None:
     if body.get("tool_choice") == "none":
         return None
     functions = [tool.get("function") or {} for tool in body.get("tools") or ()]
-    return next((f["name"] for f in functions if not (f.get("parameters") or {}).get("required")), None)
+    return next(
+        (f["name"] for f in functions if f.get("name") and not (f.get("parameters") or {}).get("required")),
+        None,
+    )
 
 
 async def _stream(

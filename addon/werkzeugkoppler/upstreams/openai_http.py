@@ -1,7 +1,7 @@
 """A model server over HTTP, asked through one pool of kept-alive connections."""
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import aiohttp
 from anyio import move_on_after
@@ -69,7 +69,8 @@ class OpenAiHttp:
         self.state.ok, self.state.error = True, None
         try:
             yield MadeAnswer(response.status, tuple(response.headers.items()), self._pieces(response))
-            with move_on_after(DRAIN_SECONDS):
+            # The answer is complete: how its connection ends is nobody's trouble.
+            with move_on_after(DRAIN_SECONDS), suppress(aiohttp.ClientError, TimeoutError, OSError):
                 await response.content.readany()
         finally:
             response.close()  # gives the connection back where the body was read to its end

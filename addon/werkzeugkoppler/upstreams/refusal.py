@@ -30,15 +30,15 @@ async def read_refusal(answer: HttpAnswer) -> UpstreamError:
     return UpstreamError(
         message,
         status=answer.status,
-        answer=body if _is_object(text) else None,
+        answer=body if len(body) <= MAX_ERROR_BYTES and _is_object(body) else None,
         headers=_kept(answer.headers),
     )
 
 
-def _is_object(text: str) -> bool:
+def _is_object(body: bytes) -> bool:
     try:
-        return isinstance(json.loads(text), dict)
-    except ValueError:
+        return isinstance(json.loads(body), dict)
+    except (ValueError, RecursionError):
         return False
 
 

@@ -70,7 +70,7 @@ def parse_request(body: bytes) -> ChatRequest:
 def _check(values: dict[str, Any]) -> None:
     if values.get("model") is not None and not isinstance(values["model"], str):
         raise ApiError(400, "model must be a string", code="invalid_request")
-    if values.get("stream") not in (None, True, False):
+    if not isinstance(values.get("stream"), bool | None):
         raise ApiError(400, "stream must be true or false", code="invalid_request")
     messages = values.get("messages")
     if not messages:

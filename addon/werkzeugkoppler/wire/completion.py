@@ -3,18 +3,43 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from werkzeugkoppler.errors import UpstreamError
 from werkzeugkoppler.wire.assemble import MessageAssembler
+from werkzeugkoppler.wire.jsontext import JsonObject
 
 type Chunk = dict[str, Any]
 type Completion = dict[str, Any]
 
 
 def first_choice(answer: dict[str, Any]) -> dict[str, Any] | None:
-    """The choice that the client sees (WK-123): the one with index 0; a missing index counts as 0."""
+    """The choice that the client sees (WK-123): the one with index 0; no index counts as 0."""
     choices = answer.get("choices")
     if not isinstance(choices, list):
         return None
-    return next((c for c in choices if isinstance(c, dict) and c.get("index", 0) == 0), None)
+    return next((c for c in choices if isinstance(c, dict) and (c.get("index") or 0) == 0), None)
+
+
+def calls_of(message: dict[str, Any]) -> list[dict[str, Any]]:
+    """The tool calls of a message or a delta, none where there is nothing that looks like some."""
+    calls = message.get("tool_calls")
+    return [call for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
+
+
+def parse_completion(body: bytes) -> JsonObject:
+    """Read an upstream's answer, which has a first choice with a message.
+
+    Raises:
+        UpstreamError: It is not a completion. Where it is an error object, the error holds it.
+    """
+    try:
+        completion = JsonObject.parse(body.decode())
+    except (ValueError, TypeError) as error:
+        raise UpstreamError(f"the upstream's answer is not a JSON object: {error}") from error
+    choice = first_choice(completion.values)
+    if choice is None or not isinstance(choice.get("message"), dict):
+        answer = body if completion.values.get("error") else None
+        raise UpstreamError("the upstream's answer is not a chat completion", answer=answer)
+    return completion
 
 
 def to_chunks(completion: Completion) -> Iterator[Chunk]:
@@ -22,9 +47,9 @@ def to_chunks(completion: Completion) -> Iterator[Chunk]:
     head = {k: v for k, v in completion.items() if k not in ("choices", "usage")}
     head["object"] = "chat.completion.chunk"
     choice = first_choice(completion) or {}
-    message = dict(choice.get("message") or {})
-    if isinstance(message.get("tool_calls"), list):
-        message["tool_calls"] = [{"index": i, **call} for i, call in enumerate(message["tool_calls"])]
+    message = choice.get("message") or {}
+    if calls := calls_of(message):
+        message = {**message, "tool_calls": [{**call, "index": i} for i, call in enumerate(calls)]}
     rest = {k: v for k, v in choice.items() if k not in ("message", "finish_reason", "index")}
     yield head | {"choices": [{"index": 0, "delta": message, **rest, "finish_reason": None}]}
     yield head | {
@@ -41,7 +66,9 @@ def from_chunks(chunks: Iterable[Chunk], new_id: Callable[[], str]) -> Completio
     finish_reason = None
     for chunk in chunks:
         completion |= {
-            k: v for k, v in chunk.items() if k != "choices" and k not in completion or k == "usage"
+            k: v
+            for k, v in chunk.items()
+            if k != "choices" and not completion.get(k) or k == "usage" and v is not None
         }
         choice = first_choice(chunk)
         if choice is None:
@@ -49,7 +76,7 @@ def from_chunks(chunks: Iterable[Chunk], new_id: Callable[[], str]) -> Completio
         finish_reason = choice.get("finish_reason") or finish_reason
         delta = choice.get("delta") or {}
         message.add(delta)
-        for call in delta.get("tool_calls") or ():
+        for call in calls_of(delta):
             message.add_call(call)
     for draft in message.calls:
         message.ensure_id(draft)

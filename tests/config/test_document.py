@@ -94,18 +94,23 @@ def test_a_key_written_twice_is_a_problem_and_the_first_one_counts() -> None:
     [
         ("a: !secret x", 1, 4, "begins with !, which is a YAML tag: put it in quotes"),
         ("a: !!binary eA==", 1, 4, "begins with !, which is a YAML tag: put it in quotes"),
-        ("a: !!set {x}", 1, 4, "has a YAML tag that means nothing here: remove the word that begins with !"),
-        ("a: !x [1]", 1, 4, "has a YAML tag that means nothing here: remove the word that begins with !"),
+        ("a: !!set {x}", 1, 4, "has a YAML tag: remove the word that begins with !"),
+        ("a: !x [1]", 1, 4, "has a YAML tag: remove the word that begins with !"),
         ("a: !!int secret", 1, 4, "does not fit its YAML tag: remove the word that begins with !!"),
         ("a: !!bool secret", 1, 4, "does not fit its YAML tag: remove the word that begins with !!"),
         ("a: .inf", 1, 4, "is no finite number: write plain digits"),
         ("a: .nan", 1, 4, "is no finite number: write plain digits"),
         ("a: 1\n? [b]\n: 2", 2, 3, "has a list or a mapping for a key: write the key as text"),
-        ("a:\n  <<: 5", 2, 7, "merges something that is no mapping: write an alias of a mapping"),
+        ("a:\n  <<: 5", 2, 7, "merges what is no mapping: write an alias of a mapping"),
     ],
 )
 def test_what_json_could_not_say_is_a_problem(content: str, line: int, column: int, text: str) -> None:
     assert found(content) == [(line, column, text)]
+
+
+def test_a_value_that_is_wrong_is_wrong_at_each_place_that_repeats_it() -> None:
+    text = "does not fit its YAML tag: remove the word that begins with !!"
+    assert found("a: &x !!int x\nb: *x\n") == [(1, 4, text), (1, 4, text)]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """A YAML file as plain values, and where in the file each of them stands.
 
-It takes what JSON could say too, and the marks come from the nodes that PyYAML composes. The reader
-is the one written in Python, also where the faster one in C is there: their messages differ.
+It takes only what JSON could say too. The places come from the nodes that PyYAML composes, by its
+reader in Python, also where the faster one in C is there: their messages differ.
 """
 
 import math
@@ -101,7 +101,6 @@ class _Builder:
     def __init__(self, name: str, as_written: Sequence[Path]) -> None:
         self.document = Document(name)
         self._as_written = as_written
-        self._constructor = yaml.constructor.SafeConstructor()
 
     def built(self, root: yaml.Node) -> Document:
         """The document of a root node; raises ConfigError where that is no mapping."""
@@ -121,9 +120,7 @@ class _Builder:
             return [self._value(item, (*path, index)) for index, item in enumerate(node.value)]
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, path)
-        self._problem(
-            node, path, "has a YAML tag that means nothing here: remove the word that begins with !"
-        )
+        self._problem(node, path, "has a YAML tag: remove the word that begins with !")
         return None
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
@@ -154,9 +151,7 @@ class _Builder:
             if isinstance(source, yaml.MappingNode):
                 result |= self._mapping(source, path)
             else:
-                self._problem(
-                    source, path, "merges something that is no mapping: write an alias of a mapping"
-                )
+                self._problem(source, path, "merges what is no mapping: write an alias of a mapping")
         return result
 
     def _scalar(self, node: yaml.ScalarNode, path: Path) -> Any:
@@ -168,7 +163,8 @@ class _Builder:
             self._problem(node, path, "begins with !, which is a YAML tag: put it in quotes")
             return None
         try:
-            value = self._constructor.construct_object(node)
+            # Each with a constructor of its own: one that has failed takes the node for a loop ever after.
+            value = yaml.constructor.SafeConstructor().construct_object(node)
         except (ValueError, KeyError):
             self._problem(node, path, "does not fit its YAML tag: remove the word that begins with !!")
             return None

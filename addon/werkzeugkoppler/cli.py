@@ -37,6 +37,8 @@ SERVICE_VARIABLE = "WERKZEUGKOPPLER_SERVICE_BASE_URL"
 EXAMPLE = Path(__file__).parents[2] / "config.yaml.min_example"
 SPARE_PORTS = range(8090, 8100)
 """Tried by a start without a config, where the default port is taken: llama.cpp likes it too."""
+WEB_COLUMNS = ["icon", "path", "comment", "status", "size", "time"]
+"""The comment says which turn and leg a flow belongs to."""
 LOG_LEVELS = {"DEBUG": "debug", "INFO": "info", "WARNING": "warn", "ERROR": "error", "CRITICAL": "error"}
 
 USAGE = """\
@@ -209,7 +211,7 @@ def _filters(args: Any) -> dict[str, str]:
 
 FRONTS = {
     "dump": Front(_dump, cmdline.mitmdump, _filters),
-    "web": Front(_web, cmdline.mitmweb, defaults={"web_open_browser": False}),
+    "web": Front(_web, cmdline.mitmweb, defaults={"web_open_browser": False, "web_columns": WEB_COLUMNS}),
     "console": Front(_console, cmdline.mitmproxy),
 }
 

@@ -52,7 +52,7 @@ class Link:
 
     def mark(self, flow: http.HTTPFlow, kind: str, comment: str, **more: str) -> None:
         """Write the link on a flow, for people and for programs."""
-        flow.comment = f"turn {self.turn} · {comment}"
+        flow.comment = f"{comment} · turn {self.turn}"
         flow.metadata[METADATA] = {"turn": self.turn, "kind": kind, "leg": self.leg, **more}
 
 
@@ -111,7 +111,7 @@ async def call(
     url = f"http://{_host(source)}.tool/{quote(tool, safe='')}"
     flow = _flow(link, HttpRequest("POST", url, JSON_HEADERS, arguments.encode("utf-8", "replace")))
     link.mark(
-        flow, "tool", f"leg {link.leg} · tool {source}/{tool}", tool=tool, source=source, call_id=call_id
+        flow, "tool", f"{source}/{tool} · leg {link.leg}", tool=tool, source=source, call_id=call_id
     )
     try:
         async with _lifecycle(flow):

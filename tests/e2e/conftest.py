@@ -15,6 +15,7 @@ from openai import AsyncOpenAI
 from tests.e2e.client import TIMEOUT, Client
 from tests.e2e.launch import SERVICE_KEY, Command
 from tests.e2e.proxy import Proxy, complaints, running
+from tests.fakes.lifelines import Lifelines
 from tests.fakes.upstream import Upstream
 
 TEST_SECONDS: Final = 40.0
@@ -69,6 +70,13 @@ async def shared_proxy(
 ) -> AsyncIterator[Proxy]:
     async with running(tmp_path_factory.mktemp("proxy"), shared_upstream.url, settings, command) as proxy:
         yield proxy
+
+
+@pytest.fixture(scope="module")
+async def lifelines() -> AsyncIterator[Lifelines]:
+    """Programs that run until a test lets them go."""
+    async with Lifelines.serving() as lifelines:
+        yield lifelines
 
 
 @pytest.fixture

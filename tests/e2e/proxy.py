@@ -1,6 +1,7 @@
 """The real proxy as a child process, from its start until it has ended."""
 
 import os
+import re
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -23,7 +24,8 @@ STOP_SECONDS: Final = 8.0
 """A stop drains running turns for up to five seconds."""
 
 COMPLAINTS: Final = ("Traceback", "Addon error")
-"""What the proxy writes only when something in it has failed that it did not expect."""
+"""What a message begins with only when something in the proxy has failed that it did not expect."""
+TIMESTAMP: Final = re.compile(r"^\[[\d:.]+\] ")
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,8 @@ class Proxy:
 
 def complaints(output: str) -> list[str]:
     """The lines of an output that tell of a failure inside the proxy."""
-    return [line for line in output.splitlines() if any(word in line for word in COMPLAINTS)]
+    lines = (TIMESTAMP.sub("", line) for line in output.splitlines())
+    return [line for line in lines if line.startswith(COMPLAINTS)]
 
 
 @asynccontextmanager

@@ -19,6 +19,8 @@ class Lifelines:
 
     def __init__(self) -> None:
         self.port = 0
+        self.begun = 0
+        """How many programs have begun so far."""
         self._lines: list[SocketStream] = []
         self._changed = anyio.Event()
 
@@ -45,6 +47,11 @@ class Lifelines:
         while len(self._lines) != number:
             await self._changed.wait()
 
+    async def until_begun(self, number: int) -> None:
+        """Wait until that many programs have begun, whether or not they still run."""
+        while self.begun < number:
+            await self._changed.wait()
+
     async def let_go(self) -> None:
         """Let all programs that run go on to their end."""
         for line in list(self._lines):
@@ -53,6 +60,7 @@ class Lifelines:
     async def _hold(self, line: SocketStream) -> None:
         async with line:
             self._lines.append(line)
+            self.begun += 1
             self._change()
             try:
                 await line.receive()

@@ -1,0 +1,53 @@
+"""A user's script as a person at mitmproxy might act: it edits, answers, holds and kills exchanges.
+
+What it does is asked for by words in the exchange. `GET /let-go` lets go what is held.
+"""
+
+from mitmproxy import http
+
+held: list[http.HTTPFlow] = []
+
+
+def kind(flow: http.HTTPFlow) -> str:
+    """`leg` or `tool`; empty for a client's own request."""
+    link = flow.metadata.get("werkzeugkoppler") or {}
+    return str(link.get("kind", "")).replace("client", "")
+
+
+def replaced(message: http.Message, old: str, new: str) -> None:
+    """Change the text of a request or a response."""
+    text = message.get_text(strict=False) or ""
+    if old in text:
+        message.text = text.replace(old, new)
+
+
+def request(flow: http.HTTPFlow) -> None:
+    if flow.request.path == "/let-go":
+        while held:
+            flow_held = held.pop()
+            replaced(flow_held.request, "please hold", "held")
+            flow_held.resume()
+    text = flow.request.get_text(strict=False) or ""
+    if not kind(flow):
+        return
+    if f"please kill {kind(flow)}" in text:
+        flow.kill()
+    elif f"please answer {kind(flow)}" in text:
+        flow.response = http.Response.make(200, ANSWERS[kind(flow)], {"content-type": "application/json"})
+    elif "please hold" in text and kind(flow) == "tool":
+        held.append(flow)
+        flow.intercept()
+    else:
+        replaced(flow.request, f"please edit {kind(flow)}", "edited")
+
+
+def response(flow: http.HTTPFlow) -> None:
+    if kind(flow) and flow.response:
+        replaced(flow.response, f"please edit the {kind(flow)}'s answer", "edited afterwards")
+
+
+ANSWERS = {
+    "leg": '{"id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": [{"index": 0, '
+    '"message": {"role": "assistant", "content": "From the script."}, "finish_reason": "stop"}]}',
+    "tool": '{"ok": true, "result": "from the script"}',
+}

@@ -1,0 +1,142 @@
+"""What a person or a script does to an exchange in mitmproxy holds for it."""
+
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from tests.e2e.client import Client
+from tests.e2e.launch import Command
+from tests.fakes.answers import calls, says
+from tests.fakes.chunks import Call
+from tests.fakes.lifelines import Lifelines
+from tests.fakes.upstream import Upstream
+
+SCRIPT = Path(__file__).parent / "scripts" / "meddler.py"
+ECHO = {
+    "name": "echo",
+    "description": "Says it again",
+    "command": "echo",
+    "arguments": ["$TEXT"],
+    "parameters": [{"name": "TEXT", "type": "insecure_string", "description": "What to say"}],
+}
+
+
+@pytest.fixture(scope="module")
+def settings(lifelines: Lifelines) -> dict[str, Any]:
+    note = {"name": "NOTE", "type": "insecure_string", "description": "Anything"}
+    return {"actions": [ECHO, lifelines.action("hold", parameters=[note])]}
+
+
+@pytest.fixture(scope="module")
+def command() -> Command:
+    return Command(arguments=["-s", str(SCRIPT)])
+
+
+def echo(text: str) -> Call:
+    return Call("actions__echo", f'{{"TEXT": "{text}"}}')
+
+
+@pytest.mark.contract("BX-10")
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_edited_leg_is_what_the_upstream_gets(
+    client: Client, upstream: Upstream, stream: bool
+) -> None:
+    upstream.script(says("Hello."))
+    assert (await client.chat("Now please edit leg.", stream=stream)).status == 200
+    assert upstream.chats[0].json["messages"][0]["content"] == "Now edited."
+
+
+@pytest.mark.contract("BX-10")
+@pytest.mark.parametrize("stream", [False, True])
+async def test_edited_arguments_are_what_the_tool_gets(
+    client: Client, upstream: Upstream, stream: bool
+) -> None:
+    upstream.script(calls(echo("please edit tool")), says("Done."))
+    await client.chat(stream=stream)
+    assert upstream.chats[1].json["messages"][-1]["content"] == '{"ok": true, "result": ["edited"]}'
+
+
+@pytest.mark.contract("BX-10")
+async def test_an_edited_result_is_what_the_model_gets(client: Client, upstream: Upstream) -> None:
+    upstream.script(calls(echo("please edit the tool's answer")), says("Done."))
+    await client.chat()
+    result = upstream.chats[1].json["messages"][-1]["content"]
+    assert result == '{"ok": true, "result": ["edited afterwards"]}'
+
+
+@pytest.mark.contract("BX-10")
+async def test_an_edited_answer_of_a_leg_is_what_the_client_gets(client: Client, upstream: Upstream) -> None:
+    upstream.script(says("Well: please edit the leg's answer."))
+    answer = (await client.chat()).json
+    assert answer["choices"][0]["message"]["content"] == "Well: edited afterwards."
+
+
+@pytest.mark.contract("BX-10")
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_leg_that_a_script_answers_goes_to_nobody(
+    client: Client, upstream: Upstream, stream: bool
+) -> None:
+    if stream:
+        assert (await client.transcript("please answer leg")).text == "From the script."
+    else:
+        answer = (await client.chat("please answer leg")).json
+        assert answer["choices"][0]["message"]["content"] == "From the script."
+    assert not upstream.requests
+
+
+@pytest.mark.contract("BX-10")
+async def test_a_call_that_a_script_answers_is_not_run(
+    client: Client, upstream: Upstream, lifelines: Lifelines
+) -> None:
+    upstream.script(calls(Call("actions__hold", '{"NOTE": "please answer tool"}')), says("Done."))
+    await client.chat()
+    result = upstream.chats[1].json["messages"][-1]["content"]
+    assert result == '{"ok": true, "result": "from the script"}'
+
+
+@pytest.mark.contract("BX-10")
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_call_that_is_killed_is_denied_and_the_model_is_told(
+    client: Client, upstream: Upstream, stream: bool
+) -> None:
+    upstream.script(calls(Call("actions__hold", '{"NOTE": "please kill tool"}')), says("Then not."))
+    assert (await client.chat(stream=stream)).status == 200
+    result = upstream.chats[1].json["messages"][-1]["content"]
+    assert '"ok": false' in result and "denied" in result
+
+
+@pytest.mark.contract("BX-10")
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_leg_that_is_killed_fails_the_turn(client: Client, upstream: Upstream, stream: bool) -> None:
+    answer = await client.chat("please kill leg", stream=stream)
+    assert answer.status == 502 and "killed" in answer.error["message"]
+    assert not upstream.requests
+
+
+@pytest.mark.contract("BX-10")
+async def test_a_call_that_is_held_waits_and_goes_on_as_it_was_edited(
+    client: Client, upstream: Upstream
+) -> None:
+    upstream.script(calls(echo("please hold"), text="Wait."), says("Done."))
+    async with client.streamed() as stream:
+        await stream.until("Wait.")
+        assert [await stream.event() for _ in range(2)] == [b": keepalive"] * 2
+        assert len(upstream.chats) == 1
+        await client.get("/let-go")
+        assert (await stream.rest()).text == "Done."
+    assert upstream.chats[1].json["messages"][-1]["content"] == '{"ok": true, "result": ["held"]}'
+
+
+@pytest.mark.contract("BX-10", "BX-05")
+async def test_a_client_that_leaves_while_its_call_is_held_ends_the_turn(
+    client: Client, upstream: Upstream
+) -> None:
+    upstream.script(calls(Call("actions__hold", '{"NOTE": "please hold"}'), text="Wait."))
+    async with client.streamed() as stream:
+        await stream.until("Wait.")
+        assert await stream.event() == b": keepalive"
+    with anyio.fail_after(5):
+        await client.get("/let-go")
+    assert len(upstream.chats) == 1

@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from anyio import move_on_after
 from mitmproxy import connection, ctx, http
 from mitmproxy.flow import Error
 from mitmproxy.hooks import Hook, UpdateHook
@@ -33,6 +34,9 @@ METADATA = "werkzeugkoppler"
 
 _VIEW_INTERVAL = 0.5
 """Seconds between two looks that the view gets at a growing answer: each copies all that has come."""
+
+_KILL_SECONDS = 0.2
+"""How soon it is noticed that a held flow was killed."""
 
 type Send = Callable[[HttpRequest], AbstractAsyncContextManager[HttpAnswer]]
 
@@ -110,9 +114,7 @@ async def call(
     """
     url = f"http://{_host(source)}.tool/{quote(tool, safe='')}"
     flow = _flow(link, HttpRequest("POST", url, JSON_HEADERS, arguments.encode("utf-8", "replace")))
-    link.mark(
-        flow, "tool", f"{source}/{tool} · leg {link.leg}", tool=tool, source=source, call_id=call_id
-    )
+    link.mark(flow, "tool", f"{source}/{tool} · leg {link.leg}", tool=tool, source=source, call_id=call_id)
     try:
         async with _lifecycle(flow):
             await _before(flow)
@@ -183,15 +185,22 @@ async def _before(flow: http.HTTPFlow) -> None:
     if (view := ctx.master.addons.get("view")) is not None:
         view.add([flow])  # what it does for a client's flow when its head has come
     await _trigger(HttpRequestHook(flow), flow)
-    await flow.wait_for_resume()
+    await released(flow)
     _check_killed(flow)
+
+
+async def released(flow: http.HTTPFlow) -> None:
+    """Wait while somebody holds the flow: it was let go, or killed, which wakes nobody that waits."""
+    while flow.intercepted:
+        with move_on_after(_KILL_SECONDS):
+            await flow.wait_for_resume()
 
 
 async def _end(flow: http.HTTPFlow, hook: Hook) -> None:
     if flow.response is not None:
         flow.response.timestamp_end = time.time()
     await _trigger(hook, flow)
-    await flow.wait_for_resume()
+    await released(flow)
     flow.live = False
 
 

@@ -27,7 +27,7 @@ from werkzeugkoppler.config.schema import Settings
 from werkzeugkoppler.endpoints import routes
 from werkzeugkoppler.endpoints.call import Call, Reply, Streamed, error_reply
 from werkzeugkoppler.errors import ApiError, ConfigError, Headers, internal_error
-from werkzeugkoppler.exchange import METADATA, Link
+from werkzeugkoppler.exchange import METADATA, Link, released
 from werkzeugkoppler.gate import auth
 from werkzeugkoppler.gate.limits import Slot, Slots, check_size
 from werkzeugkoppler.source import Outlet, Source
@@ -128,7 +128,7 @@ class Werkzeugkoppler:
             return
         if visit.upload is not None:
             flow.request.data.content = visit.upload.body()
-        await flow.wait_for_resume()
+        await released(flow)
         if flow.error:
             return  # killed while it was held
         visit.task = create_task(self._answer(flow, visit), name=f"turn {visit.trace.id}", keep_ref=True)
@@ -256,7 +256,7 @@ class Werkzeugkoppler:
             flow.request.stream = lambda data: []
             self._point_at_source(flow, visit, write)
         else:
-            flow.response = _response(reply, visit)
+            flow.response = _response(flow, visit, reply)
 
     # Who answers it
 
@@ -282,7 +282,7 @@ class Werkzeugkoppler:
         elif isinstance(reply, Streamed):
             self._point_at_source(flow, visit, reply.write)
         else:
-            flow.response = _response(reply, visit)
+            flow.response = _response(flow, visit, reply)
 
     def _point_at_source(
         self, flow: http.HTTPFlow, visit: Visit, write: Callable[[Outlet, Headers], Awaitable[None]]
@@ -344,8 +344,9 @@ def _set_address(flow: http.HTTPFlow, address: tuple[str, int, bytes, bytes]) ->
     data.host, data.port, data.scheme, data.path = address
 
 
-def _response(reply: Reply, visit: Visit) -> http.Response:
-    return http.Response.make(reply.status, reply.body, dict((*reply.headers, *visit.headers)))
+def _response(flow: http.HTTPFlow, visit: Visit, reply: Reply) -> http.Response:
+    body = b"" if flow.request.method == "HEAD" else reply.body
+    return http.Response.make(reply.status, body, dict((*reply.headers, *visit.headers)))
 
 
 def _length(header: str | None) -> int:

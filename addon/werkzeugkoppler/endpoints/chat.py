@@ -119,7 +119,9 @@ class _Effects:
         async with exchange.leg(self._link(number), request, upstream.send) as answer:
             if not 200 <= answer.status < 300:
                 raise await read_refusal(answer)
-            yield _UpstreamReply(media_type(answer.headers) == EVENT_STREAM, answer.pieces)
+            kind = media_type(answer.headers)
+            is_stream = kind == EVENT_STREAM or (self._stream and not kind.endswith("json"))
+            yield _UpstreamReply(is_stream, answer.pieces)
 
     def note_leg(self, number: int, leg: Leg) -> None:
         """Trace a leg that ended."""

@@ -47,7 +47,7 @@ def find(method: str, path: str) -> Route:
             else ""
         )
         raise ApiError(404, f"nothing is served at {path}{hint}: this server has {served}", code="not_found")
-    if method != route.method:
+    if method != route.method and (method, route.method) != ("HEAD", "GET"):
         problem = f"{path} takes {route.method}, not {method}"
         raise ApiError(405, problem, code="method_not_allowed", headers=(("Allow", route.method),))
     return route

@@ -84,7 +84,7 @@ class MessageAssembler:
         piece = piece if isinstance(piece, str) else ""
         name = function.get("name")
         name = name if isinstance(name, str) else ""
-        call = self._call_of(delta, name)
+        call = self._call_of(delta, name, piece)
         call.name = call.name or name
         call.arguments += piece
         call.extra |= {k: v for k, v in delta.items() if k not in ("index", "id", "type", "function")}
@@ -117,10 +117,10 @@ class MessageAssembler:
             message["tool_calls"] = [call.to_message() for call in self.calls]
         return message
 
-    def _call_of(self, delta: dict[str, Any], name: str) -> CallDraft:
+    def _call_of(self, delta: dict[str, Any], name: str, piece: str) -> CallDraft:
         index, id_ = delta.get("index"), delta.get("id") or None
         known = self._by_index.get(index) if isinstance(index, int) else self._without_index(id_, name)
-        if known is None or _starts_another(known, id_, name):
+        if known is None or _starts_another(known, id_, name, piece):
             if known is not None:
                 self.repairs.append("calls shared an index")
             known = CallDraft(id=id_)
@@ -137,13 +137,13 @@ class MessageAssembler:
         return self.calls[-1] if self.calls else None
 
 
-def _starts_another(call: CallDraft, id_: str | None, name: str) -> bool:
-    """Whether a delta with this id and name cannot belong to `call`, though its index says so."""
+def _starts_another(call: CallDraft, id_: str | None, name: str, piece: str) -> bool:
+    """Whether a delta with this id, name and arguments cannot belong to `call`, though its index says so."""
     if id_ is not None and call.id is not None and id_ != call.id:
         return True
     if not name or not call.name or (id_ is not None and id_ == call.id):
         return False
-    return name != call.name or _is_complete(call.arguments)
+    return name != call.name or bool(piece and _is_complete(call.arguments))
 
 
 def _is_complete(arguments: str) -> bool:

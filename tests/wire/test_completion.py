@@ -1,0 +1,154 @@
+"""Completions and chunks are turned into each other."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.fakes.chunks import USAGE, Call, calls_chunks, calls_completion, chunk, completion, text_chunks
+from werkzeugkoppler.errors import UpstreamError
+from werkzeugkoppler.wire.completion import calls_of, first_choice, from_chunks, parse_completion, to_chunks
+
+ADD = Call("add", '{"x":1}', "call_a")
+SUB = Call("sub", "{}", "call_b")
+
+
+def no_id() -> str:
+    raise AssertionError("no id is needed")
+
+
+@pytest.mark.parametrize(
+    ("choices", "expected"),
+    [
+        ([{"index": 0, "n": 1}], 1),
+        ([{"n": 1}], 1),
+        ([{"index": None, "n": 1}], 1),
+        ([{"index": 1, "n": 2}, {"index": 0, "n": 1}], 1),
+        (["odd", {"index": 0, "n": 1}], 1),
+        ([{"index": 1}], None),
+        ([], None),
+        (None, None),
+        ({"index": 0}, None),
+    ],
+)
+def test_the_first_choice_is_the_one_with_index_0(choices: Any, expected: int | None) -> None:
+    choice = first_choice({"choices": choices})
+    assert (choice and choice["n"]) == expected
+
+
+@pytest.mark.parametrize("calls", [None, [], "odd", {}, ["odd"]])
+def test_calls_that_are_none_are_passed_over(calls: Any) -> None:
+    assert calls_of({"tool_calls": calls}) == []
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [completion("Hello"), calls_completion(ADD, SUB), calls_completion(ADD, text="Wait"), completion("")],
+)
+def test_a_completion_comes_back_from_its_chunks(whole: dict[str, Any]) -> None:
+    back = from_chunks(to_chunks(whole), no_id)
+    message = {k: v for k, v in whole["choices"][0]["message"].items() if v is not None}
+    assert {k: v for k, v in back["choices"][0]["message"].items() if v is not None} == {
+        k: v for k, v in message.items() if v != ""
+    }
+    assert back["choices"][0]["finish_reason"] == whole["choices"][0]["finish_reason"]
+    assert {k: v for k, v in back.items() if k != "choices"} == {
+        k: v for k, v in whole.items() if k != "choices"
+    }
+
+
+def test_a_completion_is_streamed_as_a_message_a_finish_and_its_usage() -> None:
+    first, last, usage = to_chunks(completion("Hello", service_tier="flex"))
+    assert first["choices"] == [
+        {
+            "index": 0,
+            "delta": {"role": "assistant", "content": "Hello", "refusal": None},
+            "logprobs": None,
+            "finish_reason": None,
+        }
+    ]
+    assert last["choices"] == [{"index": 0, "delta": {}, "finish_reason": "stop"}]
+    assert (usage["choices"], usage["usage"], usage["service_tier"]) == ([], USAGE, "flex")
+    assert {c["object"] for c in (first, last, usage)} == {"chat.completion.chunk"}
+
+
+def test_calls_are_numbered_whatever_the_completion_says() -> None:
+    whole = calls_completion(ADD, SUB)
+    for call in whole["choices"][0]["message"]["tool_calls"]:
+        call["index"] = 0
+    first, *_ = to_chunks(whole)
+    assert [call["index"] for call in first["choices"][0]["delta"]["tool_calls"]] == [0, 1]
+
+
+def test_a_completion_without_usage_has_no_usage_chunk() -> None:
+    assert len(list(to_chunks(completion("Hello", usage=None)))) == 2
+
+
+def test_a_completion_without_a_reason_for_its_end_was_finished() -> None:
+    whole = completion("Hello") | {"choices": [{"message": {"content": "Hello"}}]}
+    assert list(to_chunks(whole))[1]["choices"][0]["finish_reason"] == "stop"
+
+
+def test_a_stream_is_made_one_completion() -> None:
+    assert from_chunks(text_chunks("Hel", "lo"), no_id) == completion("Hello") | {
+        "choices": [
+            {"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}
+        ]
+    }
+
+
+def test_streamed_calls_are_made_whole() -> None:
+    back = from_chunks(calls_chunks(ADD, SUB), no_id)
+    assert back["choices"][0]["message"]["tool_calls"] == [ADD.wire(), SUB.wire()]
+
+
+def test_a_call_without_an_id_gets_one() -> None:
+    back = from_chunks(calls_chunks(ADD._replace(id="")), lambda: "made")
+    assert back["choices"][0]["message"]["tool_calls"][0]["id"] == "made"
+
+
+def test_other_choices_are_left_out() -> None:
+    other = chunk({"content": "other"})
+    other["choices"][0]["index"] = 1
+    back = from_chunks([*text_chunks("one"), other], no_id)
+    assert back["choices"][0]["message"]["content"] == "one"
+
+
+def test_azures_first_chunk_gives_no_identity() -> None:
+    azure = {"choices": [], "created": 0, "id": "", "model": "", "object": "", "prompt_filter_results": [1]}
+    back = from_chunks([azure, *text_chunks("a", usage=None)], no_id)
+    plain = from_chunks(text_chunks("a", usage=None), no_id)
+    assert back == plain | {"prompt_filter_results": [1]}
+
+
+def test_usage_on_the_finish_chunk_is_kept_though_a_null_follows() -> None:
+    chunks = [chunk({}, finish="stop", usage=USAGE), chunk({}, usage=None)]
+    assert from_chunks(chunks, no_id)["usage"] == USAGE
+
+
+def test_a_body_is_read_as_it_was_written() -> None:
+    body = json.dumps(completion("ä"), indent=1)
+    assert parse_completion(body.encode()).text == body
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"\xff", b"[]", b"null", b"[" * 200_000])
+def test_a_body_that_is_no_object_is_the_upstreams_failure(body: bytes) -> None:
+    with pytest.raises(UpstreamError, match="not a JSON object") as caught:
+        parse_completion(body)
+    assert (caught.value.status, caught.value.answer) == (502, None)
+
+
+@pytest.mark.parametrize(
+    "body", [b"{}", b'{"choices":[]}', b'{"choices":[{"index":1}]}', b'{"choices":[{"message":"text"}]}']
+)
+def test_an_object_that_is_no_completion_is_the_upstreams_failure(body: bytes) -> None:
+    with pytest.raises(UpstreamError, match="not a chat completion") as caught:
+        parse_completion(body)
+    assert caught.value.answer is None
+
+
+def test_an_error_in_place_of_a_completion_is_told_as_it_is() -> None:
+    body = b'{"error": {"message": "no memory", "code": 7}}'
+    with pytest.raises(UpstreamError) as caught:
+        parse_completion(body)
+    assert (caught.value.body(), caught.value.error()) == (body, {"message": "no memory", "code": 7})

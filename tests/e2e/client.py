@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any, Final
 
 import aiohttp
@@ -162,6 +163,7 @@ class Client:
     ) -> AsyncIterator[Stream]:
         """Ask, and read the answer as it comes; leaving before its end closes the connection."""
         data = json.dumps(body).encode() if isinstance(body, dict | list) else body
+        data = BytesIO(data) if isinstance(data, bytes) else data  # aiohttp warns of long bytes
         all_headers = {"Content-Type": "application/json"} | self._auth | (headers or {})
         async with self.session.request(method, path, data=data, headers=all_headers) as response:
             yield Stream(response)

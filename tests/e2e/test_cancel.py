@@ -1,11 +1,16 @@
 """A client that goes away takes everything with it that was done for it."""
 
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+import aiohttp
 import anyio
 import pytest
 
 from tests.e2e.client import Client
+from tests.e2e.launch import SERVICE_KEY
+from tests.e2e.proxy import Proxy, running
 from tests.fakes.answers import Hang, Sse, calls, says
 from tests.fakes.chunks import Call, chunk
 from tests.fakes.lifelines import Lifelines
@@ -56,3 +61,24 @@ async def test_a_tool_is_killed_with_its_children_and_no_leg_follows(
     upstream.script(says("Hello."))
     assert (await client.chat()).status == 200
     assert len(upstream.chats) == 2
+
+
+@pytest.mark.contract("WK-33", "BX-05")
+async def test_stopping_the_proxy_ends_what_runs_for_it(
+    upstream: Upstream, lifelines: Lifelines, tmp_path: Path
+) -> None:
+    upstream.script(calls(Call("actions__hold")))
+    settings = {"actions": [lifelines.action("hold", generations=2)]}
+    async with running(tmp_path, upstream.url, settings) as proxy, anyio.create_task_group() as tasks:
+        tasks.start_soon(abandoned_chat, proxy)
+        await lifelines.running(2)
+        await proxy.stop()
+        with anyio.fail_after(1):
+            await lifelines.running(0)
+
+
+async def abandoned_chat(proxy: Proxy) -> None:
+    """A chat that is never answered, as the proxy ends first."""
+    async with aiohttp.ClientSession(proxy.url) as session:
+        with suppress(aiohttp.ClientError):
+            await Client(session, SERVICE_KEY).chat()

@@ -1,6 +1,5 @@
 """How many chats run at a time, and when a place becomes free again."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -9,8 +8,8 @@ import anyio
 import pytest
 
 from tests.e2e.client import Client
-from tests.e2e.launch import SERVICE_KEY
 from tests.e2e.proxy import Proxy
+from tests.e2e.wire import chat_head, connected
 from tests.fakes.answers import Hang, Json, Sse, says
 from tests.fakes.chunks import chunk
 from tests.fakes.upstream import Upstream
@@ -45,15 +44,9 @@ async def status_once_free(client: Client) -> int:
 
 async def headers_answered(proxy: Proxy, length: int) -> bytes:
     """What comes back when a client has sent its headers and nothing of the body they announce."""
-    host, port = proxy.url.removeprefix("http://").split(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {SERVICE_KEY}\r\n"
-    writer.write(f"{head}Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n".encode())
-    with anyio.fail_after(5):
-        answer = await reader.readuntil(b"\r\n\r\n")
-    writer.close()
-    await writer.wait_closed()
-    return answer
+    async with connected(proxy) as wire:
+        await wire.send(chat_head("Content-Type: application/json", f"Content-Length: {length}"))
+        return await wire.head()
 
 
 @pytest.mark.contract("OW-14")

@@ -1,0 +1,69 @@
+"""A socket to the proxy, for what an HTTP client would not let a test do."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import anyio
+from anyio.abc import ByteStream
+from anyio.streams.buffered import BufferedByteReceiveStream
+
+from tests.e2e.client import CHAT_PATH
+from tests.e2e.launch import SERVICE_KEY
+from tests.e2e.proxy import Proxy
+
+MAX_HEAD_BYTES: Final = 65536
+
+
+class Wire:
+    """One connection."""
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream = stream
+        self._reader = BufferedByteReceiveStream(stream)
+
+    async def send(self, data: bytes) -> None:
+        """Write bytes as they are."""
+        await self._stream.send(data)
+
+    async def head(self) -> bytes:
+        """Read a status line and headers, without the blank line."""
+        return await self._reader.receive_until(b"\r\n\r\n", MAX_HEAD_BYTES)
+
+    async def answer(self) -> tuple[int, bytes]:
+        """Read an answer that tells its length: the status and the body."""
+        status_line, *lines = (await self.head()).decode("latin-1").split("\r\n")
+        headers = dict(line.lower().split(": ", 1) for line in lines)
+        body = await self._reader.receive_exactly(int(headers["content-length"]))
+        return int(status_line.split(" ")[1]), body
+
+    async def rest(self) -> bytes:
+        """Read until the proxy closes the connection."""
+        data = b""
+        try:
+            while True:
+                data += await self._reader.receive()
+        except (anyio.EndOfStream, anyio.BrokenResourceError):
+            return data
+
+
+@asynccontextmanager
+async def connected(proxy: Proxy) -> AsyncIterator[Wire]:
+    """Open a connection to the proxy."""
+    host, port = proxy.url.removeprefix("http://").split(":")
+    async with await anyio.connect_tcp(host, int(port)) as stream:
+        yield Wire(stream)
+
+
+def chat_head(*headers: str, version: str = "1.1") -> bytes:
+    """The head of a chat request with the right key and these headers more."""
+    key = f"Authorization: Bearer {SERVICE_KEY}"
+    lines = [f"POST {CHAT_PATH} HTTP/{version}", "Host: 127.0.0.1", key, *headers, "", ""]
+    return "\r\n".join(lines).encode()
+
+
+def chat_request(body: Any) -> bytes:
+    """A whole chat request."""
+    data = json.dumps(body).encode()
+    return chat_head("Content-Type: application/json", f"Content-Length: {len(data)}") + data

@@ -73,7 +73,7 @@ async def run(turn: Turn, *, ask: Ask, call_tool: CallTool) -> AsyncGenerator[by
         ApiError: What the client is to be told instead of an answer, or of its rest.
     """
     draft = turn.draft
-    for number in count(1):
+    for number in count(1):  # pragma: no branch - it has no end
         async with ask(draft.body(), number) as reply:
             if number == 1:
                 yield b""

@@ -1,0 +1,289 @@
+"""The upstream is asked until it answers without a call of ours."""
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+import pytest
+
+from tests.fakes.chunks import (
+    DONE,
+    Call,
+    calls_chunks,
+    calls_completion,
+    chunk,
+    completion,
+    event,
+    text_chunks,
+)
+from tests.turn.relaying import Relayed, is_ours, new_answer, stream
+from werkzeugkoppler.errors import ApiError, UpstreamError
+from werkzeugkoppler.turn import engine
+from werkzeugkoppler.turn.collect import PlainAnswer
+from werkzeugkoppler.turn.leg import Leg
+from werkzeugkoppler.turn.prompt import compose
+from werkzeugkoppler.wire import sse
+from werkzeugkoppler.wire.assemble import ToolCall
+from werkzeugkoppler.wire.chat import parse_request
+
+ADD = Call("server__add", '{"a": 1}', "call_1")
+TEXT = stream(*text_chunks("Done."))
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An upstream's answer from a list of pieces; an exception among them is raised."""
+
+    script: tuple[bytes | Exception, ...]
+    is_stream: bool = True
+
+    @property
+    async def pieces(self) -> AsyncIterator[bytes]:
+        for piece in self.script:
+            if isinstance(piece, Exception):
+                raise piece
+            yield piece
+
+
+@dataclass
+class World:
+    """What the engine asks and calls, scripted; notes what it did."""
+
+    replies: list[Reply | UpstreamError]
+    call: Callable[[ToolCall], Awaitable[str]]
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    called: list[tuple[str, int]] = field(default_factory=list)
+    legs: list[Leg] = field(default_factory=list)
+    open_replies: int = 0
+
+    @asynccontextmanager
+    async def ask(self, body: bytes, number: int) -> AsyncIterator[engine.Reply]:
+        self.asked.append(json.loads(body))
+        assert len(self.asked) == number
+        reply = self.replies[number - 1]
+        if isinstance(reply, UpstreamError):
+            raise reply
+        self.open_replies += 1
+        try:
+            yield reply
+        finally:
+            self.open_replies -= 1
+
+    async def call_tool(self, call: ToolCall, number: int) -> str:
+        assert self.open_replies == 0
+        self.called.append((call.id, number))
+        return await self.call(call)
+
+    def note_leg(self, number: int, leg: Leg) -> None:
+        self.legs.append(leg)
+        assert len(self.legs) == number
+
+
+async def result_of(call: ToolCall) -> str:
+    return f"result of {call.id}"
+
+
+type Scripted = bytes | dict[str, Any] | Reply | UpstreamError
+"""A stream's bytes, a completion, a reply as it is, or a refusal."""
+
+
+def world(*answers: Scripted, call: Callable[[ToolCall], Awaitable[str]] = result_of) -> World:
+    """A world whose upstream gives these answers."""
+    return World([_reply(answer) for answer in answers], call)
+
+
+def _reply(answer: Scripted) -> Reply | UpstreamError:
+    match answer:
+        case bytes():
+            return Reply((answer,))
+        case dict():
+            return Reply((json.dumps(answer).encode(),), is_stream=False)
+        case _:
+            return answer
+
+
+def running(world: World, **overrides: Any) -> AsyncGenerator[bytes]:
+    plain = overrides.pop("plain", False)
+    request = {"model": "m", "messages": [{"role": "user", "content": "hello"}]} | overrides.pop(
+        "request", {}
+    )
+    settings: dict[str, Any] = {"max_tool_loops": 5, "max_tool_concurrency": 4} | overrides
+    draft = compose(
+        parse_request(json.dumps(request).encode()), init_messages=(), merge_system=False, tools=(), model="m"
+    )
+    answer: engine.Answer = PlainAnswer(is_ours=is_ours, new_id=str) if plain else new_answer()
+    turn = engine.Turn(draft, answer, note_leg=world.note_leg, **settings)
+    return engine.run(turn, ask=world.ask, call_tool=world.call_tool)
+
+
+async def run(world: World, **overrides: Any) -> list[bytes]:
+    with anyio.fail_after(5):
+        return [item async for item in running(world, **overrides)]
+
+
+async def shown(world: World, **overrides: Any) -> Relayed:
+    return Relayed(b"".join(await run(world, **overrides)), tuple(world.legs))
+
+
+async def seen_until_failure(world: World) -> tuple[bytes, ApiError]:
+    seen = b""
+    with anyio.fail_after(5), pytest.raises(ApiError) as caught:
+        async for item in running(world):
+            seen += item
+    return seen, caught.value
+
+
+async def test_an_answer_without_calls_ends_the_turn() -> None:
+    assert await run(world(TEXT)) == [b"", TEXT.removesuffix(DONE), DONE]
+
+
+async def test_the_first_item_says_that_the_upstream_accepted() -> None:
+    turn = running(world(TEXT))
+    assert await anext(turn) == b""
+
+
+async def test_an_upstream_that_refuses_is_heard_before_the_first_item() -> None:
+    seen, error = await seen_until_failure(world(UpstreamError("busy", status=429)))
+    assert (seen, error.status) == (b"", 429)
+
+
+async def test_our_calls_are_run_and_the_upstream_is_asked_again() -> None:
+    two = world(stream(*calls_chunks(ADD)), TEXT)
+    relayed = await shown(two)
+    assert (relayed.text, relayed.finishes, relayed.calls) == ("Done.", ["stop"], [])
+    assert two.called == [("call_1", 1)]
+    assert two.asked[1]["messages"][1:] == [
+        {"role": "assistant", "content": None, "tool_calls": [ADD.wire()]},
+        {"role": "tool", "tool_call_id": "call_1", "name": "server__add", "content": "result of call_1"},
+    ]
+
+
+async def test_each_leg_that_ended_is_noted() -> None:
+    two = world(stream(*calls_chunks(ADD)), TEXT)
+    await run(two)
+    assert [leg.finish_reason for leg in two.legs] == ["tool_calls", "stop"]
+
+
+async def test_a_plain_answer_comes_the_same_way() -> None:
+    items = await run(world(calls_completion(ADD, text="One. "), completion("Two.")), plain=True)
+    assert items[:-1] == [b"", b"", b""]
+    assert json.loads(items[-1])["choices"][0]["message"]["content"] == "One. Two."
+
+
+async def test_a_completion_in_pieces_is_read_whole() -> None:
+    body = json.dumps(completion("Hello")).encode()
+    assert (await shown(world(Reply((body[:9], body[9:]), is_stream=False)))).text == "Hello"
+
+
+async def test_a_clients_call_ends_the_turn() -> None:
+    one = world(stream(*calls_chunks(ADD._replace(name="edit_file"))))
+    assert (await shown(one)).finishes == ["tool_calls"]
+    assert one.called == []
+
+
+async def test_a_forced_choice_is_free_after_our_call() -> None:
+    two = world(stream(*calls_chunks(ADD)), TEXT)
+    await run(two, request={"tool_choice": "required"})
+    assert [body["tool_choice"] for body in two.asked] == ["required", "auto"]
+
+
+@pytest.mark.parametrize("limit", [0, 2])
+async def test_the_rounds_of_tools_are_bounded(limit: int) -> None:
+    endless = world(*[stream(*calls_chunks(ADD))] * 9)
+    with pytest.raises(ApiError, match=f"after {limit} rounds") as caught:
+        await run(endless, max_tool_loops=limit)
+    assert caught.value.code == "max_tool_loops_exceeded"
+    assert (len(endless.asked), len(endless.called)) == (limit + 1, limit)
+
+
+async def test_as_many_rounds_as_are_allowed_are_run() -> None:
+    assert (await shown(world(*[stream(*calls_chunks(ADD))] * 2, TEXT), max_tool_loops=2)).text == "Done."
+
+
+async def test_calls_run_together_up_to_the_limit() -> None:
+    begun: list[str] = []
+    three_begun, go_on = anyio.Event(), anyio.Event()
+
+    async def hold(call: ToolCall) -> str:
+        begun.append(call.id)
+        if len(begun) == 3:
+            three_begun.set()
+        await go_on.wait()
+        return call.id
+
+    wanted = [ADD._replace(id=f"call_{n}") for n in range(4)]
+    two = world(stream(*calls_chunks(*wanted)), TEXT, call=hold)
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(lambda: run(two, max_tool_concurrency=3))
+            await three_begun.wait()
+            await anyio.wait_all_tasks_blocked()
+            assert len(begun) == 3
+            go_on.set()
+    assert len(begun) == 4
+
+
+async def test_results_stand_in_the_order_of_the_calls() -> None:
+    second_ran = anyio.Event()
+
+    async def second_first(call: ToolCall) -> str:
+        if call.id == "call_1":
+            await second_ran.wait()
+        second_ran.set()
+        return call.id
+
+    two = world(stream(*calls_chunks(ADD, ADD._replace(id="call_2"))), TEXT, call=second_first)
+    await run(two)
+    assert [m["content"] for m in two.asked[1]["messages"][2:]] == ["call_1", "call_2"]
+
+
+async def test_what_came_before_a_failure_is_shown() -> None:
+    chunks = stream(*text_chunks("Hel", "lo")[:2], {"error": {"message": "no memory"}}, done=False)
+    seen, error = await seen_until_failure(world(chunks))
+    assert seen == stream(*text_chunks("Hel", "lo")[:2], done=False)
+    assert error.error() == {"message": "no memory"}
+
+
+async def test_an_upstream_that_breaks_off_is_heard_after_what_came() -> None:
+    first = event(chunk({"role": "assistant", "content": "a"}))
+    seen, error = await seen_until_failure(world(Reply((first, UpstreamError("lost")))))
+    assert (seen, error.message) == (first, "lost")
+
+
+async def test_a_stream_that_ends_in_the_middle_is_a_failure() -> None:
+    first = event(chunk({"role": "assistant", "content": "a"}))
+    seen, error = await seen_until_failure(world(first))
+    assert seen == first
+    assert "ended before" in error.message
+
+
+async def test_an_event_without_end_is_the_upstreams_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "MAX_EVENT_BYTES", 16)
+    _, error = await seen_until_failure(world(b"data: " + b"x" * 20))
+    assert (error.status, "cannot be read" in error.message) == (502, True)
+
+
+async def test_a_last_event_without_a_blank_line_counts() -> None:
+    assert (await shown(world(TEXT.removesuffix(DONE) + b"data: [DONE]"))).text == "Done."
+
+
+async def test_nothing_is_waited_for_after_the_end_mark() -> None:
+    assert (await shown(world(Reply((TEXT, AssertionError("read on")))))).text == "Done."
+
+
+async def test_pieces_that_show_nothing_yield_nothing() -> None:
+    items = await run(world(Reply((TEXT[:5], TEXT[5:]))))
+    assert items == [b"", TEXT.removesuffix(DONE), DONE]
+
+
+async def test_a_turn_that_is_left_closes_its_leg() -> None:
+    one = world(Reply((event(chunk({"content": "a"})), AssertionError("read on"))))
+    turn = running(one)
+    async with aclosing(turn):
+        assert await anext(turn) == b""
+        assert b'"a"' in await anext(turn)
+        assert one.open_replies == 1
+    assert one.open_replies == 0

@@ -1,0 +1,48 @@
+"""After a leg it is decided whether the turn goes on."""
+
+import pytest
+
+from tests.turn.relaying import is_ours
+from werkzeugkoppler.turn.leg import conclude, goes_on
+from werkzeugkoppler.wire.assemble import MessageAssembler
+
+
+def assembler(*names: str) -> MessageAssembler:
+    assembler = MessageAssembler(lambda: "made")
+    assembler.add({"role": "assistant", "content": "Hi"})
+    for index, name in enumerate(names):
+        assembler.add_call({"index": index, "function": {"name": name, "arguments": "{}"}})
+    return assembler
+
+
+@pytest.mark.parametrize(
+    ("names", "finish", "expected"),
+    [
+        ((), "stop", False),
+        (("server__a",), "tool_calls", True),
+        (("server__a",), "stop", True),
+        (("server__a",), None, True),
+        (("server__a",), "length", False),
+        (("server__a",), "content_filter", False),
+        (("server__a", "server__b"), "tool_calls", True),
+        (("server__a", "edit"), "tool_calls", False),
+        (("edit",), "tool_calls", False),
+    ],
+)
+def test_only_a_whole_message_of_our_calls_alone_goes_on(
+    names: tuple[str, ...], finish: str | None, expected: bool
+) -> None:
+    assert goes_on(assembler(*names).calls, finish, is_ours) is expected
+
+
+def test_a_leg_tells_what_it_brought() -> None:
+    leg = conclude(assembler("server__a"), "tool_calls", {"total_tokens": 1}, is_ours)
+    assert [(call.id, call.name, call.arguments) for call in leg.calls] == [("made", "server__a", "{}")]
+    assert leg.message["tool_calls"][0]["id"] == "made"
+    assert (leg.finish_reason, leg.usage) == ("tool_calls", {"total_tokens": 1})
+    assert leg.repairs == ("tool call id None replaced",)
+
+
+def test_a_call_that_is_not_run_has_an_id_all_the_same() -> None:
+    leg = conclude(assembler("edit"), "tool_calls", None, is_ours)
+    assert (leg.calls, leg.message["tool_calls"][0]["id"]) == ((), "made")

@@ -48,6 +48,11 @@ class Proxy:
         files = sorted((self.folder / "traces").rglob("*.ndjson"))
         return "".join(file.read_text(encoding="utf-8") for file in files)
 
+    async def until_written(self, text: str) -> None:
+        """Wait until its output holds a text; the caller bounds it."""
+        while text not in self.output:  # noqa: ASYNC110 - another process writes it
+            await anyio.sleep(POLL_SECONDS)
+
     async def stop(self) -> int:
         """Send SIGTERM and wait; raises TimeoutError where it does not end in time.
 

@@ -109,9 +109,8 @@ async def test_calls_that_share_an_index_or_have_none_are_both_run(
     assert [result["tool_call_id"] for result in results] == ["one", "two"]
 
 
-@pytest.mark.contract("WK-119", "BX-03")
 @pytest.mark.parametrize("stream", [False, True])
-async def test_of_mixed_calls_ours_is_run_and_the_clients_handed_over(
+async def test_of_mixed_calls_only_the_clients_is_handed_over(
     client: Client, upstream: Upstream, stream: bool
 ) -> None:
     theirs = Call("weather", '{"city": "Ulm"}', id="call_w")

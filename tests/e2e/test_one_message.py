@@ -34,7 +34,8 @@ def assert_one_message(transcript: Transcript) -> None:
     assert all(len(transcript.heads(key)) == 1 for key in ("id", "created", "model", "object"))
     assert transcript.roles == ["assistant"]
     assert (len(transcript.finishes), transcript.done) == (1, 1)
-    assert len(transcript.usages) <= 1
+    usage_chunks = [chunk for chunk in transcript.chunks if chunk.get("usage") and not chunk["choices"]]
+    assert len(usage_chunks) <= 1
     assert not transcript.errors
 
 
@@ -151,3 +152,25 @@ async def test_a_stream_without_usage_or_finish_still_ends_properly(
     transcript = await client.transcript(**WITH_USAGE)
     assert_one_message(transcript)
     assert transcript.finishes == ["stop"]
+
+
+@pytest.mark.contract("BX-01", "BX-06", "WK-140")
+@pytest.mark.parametrize("asked", [True, False])
+@pytest.mark.parametrize("place", ["finish", "every chunk", "finish and own"])
+async def test_usage_that_comes_elsewhere_is_summed(
+    client: Client, upstream: Upstream, asked: bool, place: str
+) -> None:
+    """Some servers put it on the chunk with the finish, some on every chunk, growing."""
+
+    def leg(pieces: list[Any]) -> Sse:
+        *early, last, own = pieces
+        last = last | {"usage": own["usage"]}
+        if place == "every chunk":
+            early = [piece | {"usage": usage(10, number)} for number, piece in enumerate(early)]
+        return Sse([*early, last, own] if place == "finish and own" else [*early, last])
+
+    first = calls_chunks(CALL_HELLO, usage=usage(10, 2))
+    upstream.script(leg(first), leg(text_chunks("Done.", usage=usage(20, 3))))
+    transcript = await client.transcript(**(WITH_USAGE if asked else {}))
+    assert_one_message(transcript)
+    assert transcript.usages[-1:] == ([usage(30, 5)] if asked else [])

@@ -140,3 +140,21 @@ async def test_a_client_that_leaves_while_its_call_is_held_ends_the_turn(
     with anyio.fail_after(5):
         await client.get("/let-go")
     assert len(upstream.chats) == 1
+
+
+@pytest.mark.contract("BX-09")
+async def test_a_legs_flow_grows_while_it_streams(client: Client, upstream: Upstream) -> None:
+    gate = anyio.Event()
+    upstream.script(says("Hel", gate, "lo"))
+    async with client.streamed() as stream:
+        await stream.until("Hel")
+        while b'"Hel"' not in (seen := (await client.get("/look")).body):
+            assert await stream.event() == b": keepalive"
+        assert b'"lo"' not in seen
+        gate.set()
+        await stream.rest()
+    assert b'"lo"' in (await client.get("/look")).body
+
+
+async def test_what_a_script_answers_itself_is_not_ours_to_judge(stranger: Client) -> None:
+    assert (await stranger.get("/look")).status == 200

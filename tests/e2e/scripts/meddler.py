@@ -1,11 +1,16 @@
 """A user's script as a person at mitmproxy might act: it edits, answers, holds and kills exchanges.
 
-What it does is asked for by words in the exchange. `GET /let-go` lets go what is held.
+What it does is asked for by words in the exchange. `GET /let-go` lets go what is held, `GET /look` shows
+what has been seen of the answer of the leg that was updated last.
 """
 
+from collections.abc import Sequence
+
 from mitmproxy import http
+from mitmproxy.flow import Flow
 
 held: list[http.HTTPFlow] = []
+looked_at: list[bytes] = [b""]
 
 
 def kind(flow: http.HTTPFlow) -> str:
@@ -27,6 +32,8 @@ def request(flow: http.HTTPFlow) -> None:
             flow_held = held.pop()
             replaced(flow_held.request, "please hold", "held")
             flow_held.resume()
+    if flow.request.path == "/look":
+        flow.response = http.Response.make(200, looked_at[-1])
     text = flow.request.get_text(strict=False) or ""
     if not kind(flow):
         return
@@ -44,6 +51,12 @@ def request(flow: http.HTTPFlow) -> None:
 def response(flow: http.HTTPFlow) -> None:
     if kind(flow) and flow.response:
         replaced(flow.response, f"please edit the {kind(flow)}'s answer", "edited afterwards")
+
+
+def update(flows: Sequence[Flow]) -> None:
+    for flow in flows:
+        if isinstance(flow, http.HTTPFlow) and kind(flow) == "leg" and flow.response:
+            looked_at[-1] = flow.response.get_content(strict=False) or b""
 
 
 ANSWERS = {

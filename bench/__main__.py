@@ -30,6 +30,9 @@ _PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 _MEASUREMENT_SECONDS = 180.0
 """How long one measurement may take: far more than it needs, far less than for ever."""
 
+_BUSY = 0.5
+"""The load average from which other work disturbs the times: it wants the same cores."""
+
 _INTERRUPTED = 130
 """The exit status of a run that was told to end, as a shell has it for an interrupt."""
 
@@ -53,6 +56,8 @@ def main() -> int:
     arguments = parser.parse_args()
     names = [arguments.only] if arguments.only else list(MEASUREMENTS)
 
+    if (load := _other_work()) > _BUSY:
+        print(f"the machine is busy (load average {load:.1f}): expect rough figures", file=sys.stderr)
     gc.disable()  # a collection in the load generator would show as the measured way's delay
     try:
         results = asyncio.run(_run(names, QUICK if arguments.quick else FULL))
@@ -99,6 +104,11 @@ async def _measure(name: str, session: Session) -> Sequence[Figure | Failure]:
     except* (MeasurementError, OSError) as problems:
         results = [Failure(name, repr(problem)) for problem in problems.exceptions[:1]]
     return results
+
+
+def _other_work() -> float:
+    """How many processes have wanted a core in the last minute, on average."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
 
 
 def _cores() -> tuple[frozenset[int], frozenset[int]]:

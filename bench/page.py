@@ -25,7 +25,8 @@ One upstream is asked on three ways, in turns within one run, and each value is 
 - **mitmdump**: plain mitmdump as a reverse proxy in front of it, told to stream bodies
   (`stream_large_bodies=1`), with its log and flow output off. It passes bytes on and does nothing else.
 - **Werkzeugkoppler**: this proxy with everything on: a key to check, a system message to add, two actions and
-  an MCP server's tools to offer, traces to write. It reads every event of a stream and decides about it.
+  the tools of an MCP server to offer, traces to write, and its line of output for every flow. It reads every
+  event of a stream and decides about it.
 
 A value with a sign is what the way adds to the direct one. **ratio** is Werkzeugkoppler over mitmdump: below
 1 is better for times and memory, above 1 for rates. **aim** is held against the ratio; where it has a unit,
@@ -33,9 +34,10 @@ against Werkzeugkoppler's own value, or with a + against the difference to mitmd
 
 The load generator and the upstream share one core and the measured proxy has another, where the machine has
 two or more; starts are not pinned. Events are HTTP chunks of their own, as model servers send them; those of
-slow streams (100 streams, 50 events a second each) carry the time at which they were sent. The memory is that
-of the proxy's own process: an MCP server over stdio has its own. Times depend on the machine and on what else
-it does; the ratios much less.
+slow streams (100 streams, 50 events a second each) carry the time at which they were sent. A proxy whose core
+is full sends several events at once: then its delays are long and its CPU for an event is low. The memory is
+that of the proxy's own process: an MCP server over stdio has its own. Times depend on the machine and on what
+else it does; the ratios much less.
 """
 
 

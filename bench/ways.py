@@ -176,7 +176,7 @@ async def _answers(proxy: Child, port: int) -> None:
                 return
         except (OSError, MeasurementError) as problem:
             if proxy.has_ended() or time.monotonic() > deadline:
-                said = f"{problem}; it said: {proxy.output()[-1000:]}"
+                said = f"{problem!r}; it said: {proxy.output()[-1000:]}"
                 raise MeasurementError(f"{proxy.log.stem} does not answer: {said}") from problem
         await asyncio.sleep(_POLL_SECONDS)
 

@@ -17,14 +17,17 @@ def lines(*data: str) -> bytes:
     return b"".join(b"data: " + line.encode() + b"\n\n" for line in data) + DONE
 
 
-def opened(head: str, *choices: str, usage: str) -> bytes:
-    """A stream whose chunks begin with `head`, one for each choice, and then one for the usage."""
-    return lines(*(f'{head},"choices":[{choice}]}}' for choice in choices), f'{head},"choices":[],{usage}}}')
+def opened(head: str, *choices: str, usage: str, more: str = "") -> bytes:
+    """A stream whose chunks begin with `head`, one for each choice, and then one for the usage.
+
+    `more` ends the chunks with a choice.
+    """
+    return lines(*(f'{head},"choices":[{c}]{more}}}' for c in choices), f'{head},"choices":[],{usage}}}')
 
 
 OPENAI_HEAD: Final = (
     '{"id":"chatcmpl-B9","object":"chat.completion.chunk","created":1741569952,"model":"gpt-4.1",'
-    '"service_tier":"default","system_fingerprint":"fp_07","obfuscation":"k3"'
+    '"service_tier":"default","system_fingerprint":"fp_07"'
 )
 LLAMA_HEAD: Final = (
     '{"created":1741569952,"id":"chatcmpl-l1","model":"qwen3","system_fingerprint":"b4567",'
@@ -35,12 +38,13 @@ USAGE: Final = '"usage":{"prompt_tokens":7,"completion_tokens":2,"total_tokens":
 
 UNTOUCHED: Final = {
     "OpenAI": opened(
-        f'{OPENAI_HEAD},"usage":null',
+        OPENAI_HEAD,
         '{"index":0,"delta":{"role":"assistant","content":"","refusal":null},"logprobs":null,"finish_reason":null}',
         '{"index":0,"delta":{"content":"Hi"},"logprobs":null,"finish_reason":null}',
         '{"index":0,"delta":{},"logprobs":null,"finish_reason":"stop"}',
-        usage='"x":1',
-    ).replace(b'"usage":null,"choices":[],"x":1', b'"choices":[],' + USAGE.encode()),
+        usage=USAGE,
+        more=',"usage":null,"obfuscation":"k3"',
+    ),
     "llama.cpp": opened(
         LLAMA_HEAD,
         '{"finish_reason":null,"index":0,"delta":{"role":"assistant","content":null}}',

@@ -73,6 +73,20 @@ async def say_hello(outlet: Outlet) -> None:
     outlet.end()
 
 
+class Waiting:
+    """An answer that has begun and does not end."""
+
+    def __init__(self) -> None:
+        self.cancelled = anyio.Event()
+
+    async def __call__(self, outlet: Outlet) -> None:
+        outlet.start(200, ())
+        try:
+            await anyio.sleep_forever()
+        finally:
+            self.cancelled.set()
+
+
 HELLO = b"HTTP/1.1 200 OK\r\nx-one: 1\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
 END = b"0\r\n\r\n"
 
@@ -195,19 +209,11 @@ async def test_a_status_that_nobody_knows_has_no_reason(source: Source, peer: Pe
 
 
 async def test_an_answer_is_cancelled_when_the_client_leaves(source: Source, peer: Peer) -> None:
-    cancelled = anyio.Event()
-
-    async def wait(outlet: Outlet) -> None:
-        outlet.start(200, ())
-        try:
-            await anyio.sleep_forever()
-        finally:
-            cancelled.set()
-
-    peer.ask(source.park(wait))
+    waiting = Waiting()
+    peer.ask(source.park(waiting))
     await peer.receive(b"\r\n\r\n")
     peer.writer.close()
-    await cancelled.wait()
+    await waiting.cancelled.wait()
 
 
 async def test_a_slow_client_holds_the_answer_up(source: Source, peer: Peer) -> None:
@@ -257,19 +263,11 @@ async def test_a_fault_in_an_answer_is_logged_and_breaks_it_off(
 
 
 async def test_closing_cancels_what_is_under_way(source: Source, peer: Peer) -> None:
-    cancelled = anyio.Event()
-
-    async def wait(outlet: Outlet) -> None:
-        outlet.start(200, ())
-        try:
-            await anyio.sleep_forever()
-        finally:
-            cancelled.set()
-
-    peer.ask(source.park(wait))
+    waiting = Waiting()
+    peer.ask(source.park(waiting))
     await peer.receive(b"\r\n\r\n")
     source.close()
-    await cancelled.wait()
+    await waiting.cancelled.wait()
 
 
 def test_a_source_that_was_never_opened_closes() -> None:
@@ -279,25 +277,16 @@ def test_a_source_that_was_never_opened_closes() -> None:
 async def test_on_a_loop_that_starts_tasks_at_once_the_next_request_waits_its_turn(
     source: Source, peer: Peer
 ) -> None:
-    cancelled = anyio.Event()
-
-    async def wait(outlet: Outlet) -> None:
-        outlet.start(204, ())
-        try:
-            await anyio.sleep_forever()
-        finally:
-            cancelled.set()
-
+    waiting = Waiting()
     loop = asyncio.get_running_loop()
     loop.set_task_factory(eager)
     try:
-        peer.writer.write(
-            f"GET {source.park(say_hello)} HTTP/1.1\r\n\r\nGET {source.park(wait)} HTTP/1.1\r\n\r\n".encode()
-        )
+        heads = [f"GET {source.park(answer)} HTTP/1.1\r\n\r\n" for answer in (say_hello, waiting)]
+        peer.writer.write("".join(heads).encode())
         assert await peer.receive(END) == HELLO
         await peer.receive(b"\r\n\r\n")
         peer.writer.close()
-        await cancelled.wait()
+        await waiting.cancelled.wait()
     finally:
         loop.set_task_factory(None)
 

@@ -34,7 +34,6 @@ async def test_a_turns_flows_are_seen_in_mitmweb(upstream: Upstream, tmp_path: P
         await browser.close()
 
 
-@pytest.mark.contract("OW-67")
 async def test_the_start_says_where_it_listens_and_how_to_try_it(upstream: Upstream, tmp_path: Path) -> None:
     url = free_url()
     config = write_config(tmp_path, {"service_base_url": url, "upstream_base_url": upstream.url})

@@ -27,7 +27,7 @@ async def test_comments_come_while_the_upstream_is_silent(client: Client, upstre
         assert (await stream.rest()).text == "lo"
 
 
-@pytest.mark.contract("WK-127", "BX-08")
+@pytest.mark.contract("WK-127")
 async def test_comments_come_before_the_upstreams_first_byte(client: Client, upstream: Upstream) -> None:
     gate = anyio.Event()
     upstream.script(Sse([gate, *text_chunks("Hello.")]))
@@ -37,7 +37,7 @@ async def test_comments_come_before_the_upstreams_first_byte(client: Client, ups
         assert (await stream.rest()).text == "Hello."
 
 
-@pytest.mark.contract("BX-08", "OW-50")
+@pytest.mark.contract("OW-50")
 async def test_comments_come_while_the_upstream_has_not_even_accepted(
     client: Client, upstream: Upstream
 ) -> None:

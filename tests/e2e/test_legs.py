@@ -92,7 +92,7 @@ async def test_a_forced_choice_holds_until_a_tool_of_ours_ran(
     assert [leg.json["tool_choice"] for leg in upstream.chats] == [choice, "auto"]
 
 
-@pytest.mark.contract("BX-02", "WK-121")
+@pytest.mark.contract("WK-121")
 @pytest.mark.parametrize("shared", [0, None])
 async def test_calls_that_share_an_index_or_have_none_are_both_run(
     client: Client, upstream: Upstream, shared: int | None

@@ -132,7 +132,7 @@ async def test_a_later_leg_that_does_not_stream_is_part_of_the_stream(
     assert transcript.text == "Let me see. Done."
 
 
-@pytest.mark.contract("WK-127", "BX-08")
+@pytest.mark.contract("WK-127")
 async def test_comments_come_while_a_tool_runs(
     client: Client, upstream: Upstream, lifelines: Lifelines
 ) -> None:

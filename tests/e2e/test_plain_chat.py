@@ -146,3 +146,26 @@ async def test_connections_are_kept_for_the_next_request(client: Client, upstrea
     await client.chat()
     assert not upstream.chats[0].closed.is_set()
     assert (await client.send("POST", CHAT_PATH, question())).status == 200
+
+
+@pytest.mark.contract("OW-64")
+async def test_nothing_is_remembered_of_another_request(client: Client, upstream: Upstream) -> None:
+    upstream.script(says("one"), says("two"))
+    await client.chat("My name is Ada.")
+    await client.chat("What is my name?")
+    assert upstream.chats[1].json["messages"] == question("What is my name?")["messages"]
+
+
+@pytest.mark.contract("WK-150", "OW-43")
+async def test_a_request_without_a_model_gets_the_first_that_the_upstream_lists(
+    client: Client, upstream: Upstream
+) -> None:
+    """And is refused where there is none to take."""
+    request = {"messages": question()["messages"]}
+    upstream.models = Json({"object": "list", "data": []})
+    refused = await client.send("POST", CHAT_PATH, request)
+    assert (refused.status, refused.error["code"]) == (400, "missing_model")
+    upstream.models = Json({"object": "list", "data": [{"id": "first"}, {"id": "second"}]})
+    upstream.script(says("Hello."))
+    assert (await client.send("POST", CHAT_PATH, request)).status == 200
+    assert upstream.chats[0].json["model"] == "first"

@@ -193,7 +193,7 @@ async def test_a_client_that_leaves_cancels_its_call_at_the_server(
     assert len(upstream.chats) == 1
 
 
-@pytest.mark.contract("BX-17", "BX-21")
+@pytest.mark.contract("BX-17")
 async def test_a_server_has_the_variables_and_headers_that_it_was_given(
     ready: Client, upstream: Upstream
 ) -> None:

@@ -39,7 +39,7 @@ def of(type: str, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [event for event in events if event["type"] == type]
 
 
-@pytest.mark.contract("OW-24", "OW-26", "OW-27", "OW-28", "OW-37", "OW-38", "BX-06")
+@pytest.mark.contract("OW-24", "OW-26", "OW-27", "OW-28", "OW-38", "BX-06")
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_turn_is_told_from_its_request_to_its_response(
     client: Client, proxy: Proxy, upstream: Upstream, stream: bool

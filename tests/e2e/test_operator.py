@@ -158,3 +158,15 @@ async def test_a_legs_flow_grows_while_it_streams(client: Client, upstream: Upst
 
 async def test_what_a_script_answers_itself_is_not_ours_to_judge(stranger: Client) -> None:
     assert (await stranger.get("/look")).status == 200
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_chat_that_is_replayed_is_a_turn_again(
+    client: Client, upstream: Upstream, stream: bool
+) -> None:
+    upstream.script(says("Hello."), calls(echo("again")), says("Done."))
+    await client.chat(stream=stream)
+    assert (await client.get("/replay")).status == 200
+    replayed = await upstream.chat(3)
+    assert replayed.json["messages"][0] == upstream.chats[0].json["messages"][0]
+    assert "again" in replayed.json["messages"][-1]["content"]

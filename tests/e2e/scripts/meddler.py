@@ -1,16 +1,17 @@
 """A user's script as a person at mitmproxy might act: it edits, answers, holds and kills exchanges.
 
 What it does is asked for by words in the exchange. `GET /let-go` lets go what is held, `GET /look` shows
-what has been seen of the answer of the leg that was updated last.
+what has been seen of the answer of the leg that was updated last, `GET /replay` replays the last chat.
 """
 
 from collections.abc import Sequence
 
-from mitmproxy import http
+from mitmproxy import ctx, http
 from mitmproxy.flow import Flow
 
 held: list[http.HTTPFlow] = []
 looked_at: list[bytes] = [b""]
+chats: list[http.HTTPFlow] = []
 
 
 def kind(flow: http.HTTPFlow) -> str:
@@ -34,6 +35,9 @@ def request(flow: http.HTTPFlow) -> None:
             flow_held.resume()
     if flow.request.path == "/look":
         flow.response = http.Response.make(200, looked_at[-1])
+    if flow.request.path == "/replay":
+        flow.response = http.Response.make(200)
+        ctx.master.commands.call("replay.client", [chats[-1].copy()])
     text = flow.request.get_text(strict=False) or ""
     if not kind(flow):
         return
@@ -49,6 +53,8 @@ def request(flow: http.HTTPFlow) -> None:
 
 
 def response(flow: http.HTTPFlow) -> None:
+    if not kind(flow) and flow.request.path == "/v1/chat/completions":
+        chats.append(flow)
     if kind(flow) and flow.response:
         replaced(flow.response, f"please edit the {kind(flow)}'s answer", "edited afterwards")
 

@@ -88,6 +88,25 @@ async def test_an_upstreams_refusal_arrives_as_it_is(
     assert answer.headers["content-type"].startswith("application/json")
 
 
+@pytest.mark.contract("WK-151")
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_upstream_that_is_busy_says_when_to_come_again(
+    client: Client, upstream: Upstream, stream: bool
+) -> None:
+    busy = {"error": {"message": "busy", "type": "rate_limit_error", "code": None}}
+    upstream.script(Json(busy, 429, (("retry-after", "7"), ("x-ratelimit-remaining-requests", "0"))))
+    answer = await client.chat(stream=stream)
+    assert (answer.status, answer.headers["Retry-After"]) == (429, "7")
+    assert answer.headers["X-RateLimit-Remaining-Requests"] == "0"
+
+
+async def test_an_upstream_that_sends_elsewhere_is_not_followed(client: Client, upstream: Upstream) -> None:
+    """The key would go along."""
+    upstream.script(Raw(307, (("location", "http://127.0.0.1:9/v1/chat/completions"),), b""))
+    answer = await client.chat()
+    assert answer.status == 502 and "http://127.0.0.1:9" in answer.error["message"]
+
+
 @pytest.mark.contract("OW-51")
 @pytest.mark.parametrize("body", [b"<html>nginx</html>", b"", b'"text"', b"[]"])
 async def test_an_upstreams_refusal_that_is_no_error_object_becomes_one(

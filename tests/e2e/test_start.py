@@ -35,6 +35,14 @@ async def test_the_named_config_is_used(upstream: Upstream, tmp_path: Path, plai
     assert [chat.json["messages"][0] for chat in upstream.chats] == INIT * 2
 
 
+@pytest.mark.contract("OW-21")
+async def test_the_upstream_may_be_under_a_path(upstream: Upstream, tmp_path: Path) -> None:
+    upstream.script(says("Hello."))
+    async with running(tmp_path, f"{upstream.url}/some/api", {}) as proxy:
+        assert await chatted(proxy) == 200
+    assert upstream.chats[0].path == "/some/api/v1/chat/completions"
+
+
 @pytest.mark.contract("WK-18")
 async def test_a_config_that_is_not_named_is_the_one_in_the_folder(
     upstream: Upstream, tmp_path: Path
@@ -227,4 +235,4 @@ async def test_it_stops_though_an_upstream_is_stuck(upstream: Upstream, tmp_path
         await upstream.chat()
         proxy.process.send_signal(signal.SIGTERM)
         with anyio.fail_after(7):
-            await proxy.process.wait()
+            assert await proxy.process.wait() == 0

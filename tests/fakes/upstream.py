@@ -26,7 +26,7 @@ UNSCRIPTED = Json({"error": {"message": "no answer is scripted", "type": "test",
 
 
 class Upstream:
-    """An OpenAI-compatible server under a test's control.
+    """An OpenAI-compatible server under a test's control, under any path before `/v1`.
 
     `requests` holds every request, oldest first; `models` is what `GET /v1/models` answers.
     """
@@ -62,7 +62,7 @@ class Upstream:
     @property
     def chats(self) -> list[Recorded]:
         """The chat requests, oldest first."""
-        return [request for request in self.requests if request.path == CHAT_PATH]
+        return [request for request in self.requests if request.path.endswith(CHAT_PATH)]
 
     async def chat(self, number: int = 1) -> Recorded:
         """Wait for a chat request, the first or the one of that number."""
@@ -109,6 +109,6 @@ class Upstream:
             both.cancel_scope.cancel()
 
     def _next(self, request: Recorded) -> Answer:
-        if request.path != CHAT_PATH:
-            return self.models if request.path.partition("?")[0] == "/v1/models" else Json({}, 404)
-        return self._script.popleft() if self._script else UNSCRIPTED
+        if request.path.endswith(CHAT_PATH):
+            return self._script.popleft() if self._script else UNSCRIPTED
+        return self.models if request.path.endswith("/v1/models") else Json({}, 404)

@@ -209,7 +209,6 @@ async def test_an_event_at_once_calls_what_the_original_calls(
     await check(scene, caplog, at_once=True)
 
 
-@pytest.mark.xfail(reason="who is added during an event is called from the next event on", strict=True)
 @pytest.mark.parametrize("at_once", [True, False])
 async def test_who_is_added_during_an_event_is_called_in_it(
     at_once: bool, caplog: pytest.LogCaptureFixture

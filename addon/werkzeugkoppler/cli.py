@@ -227,6 +227,7 @@ def _run(name: str, start: Start, more: Sequence[str]) -> None:
             http2=False,
             store_streamed_bodies=True,
             keep_host_header=True,
+            onboarding=False,  # mitm.it is for proxies whose certificate a client must take
             showhost=True,  # the address that the client asked for, not the dead end
             **front.defaults,
         )

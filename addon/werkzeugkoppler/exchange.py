@@ -10,12 +10,15 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import lru_cache
+from http import HTTPStatus
 from urllib.parse import quote
 
 from anyio import move_on_after
 from mitmproxy import connection, ctx, http
 from mitmproxy.flow import Error
 from mitmproxy.hooks import Hook, UpdateHook
+from mitmproxy.net.http.url import hostport, parse
 from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpRequestHook, HttpResponseHook
 
 from werkzeugkoppler.errors import Headers, UpstreamError
@@ -34,6 +37,8 @@ METADATA = "werkzeugkoppler"
 
 _VIEW_INTERVAL = 0.5
 """Seconds between two looks that the view gets at a growing answer: each copies all that has come."""
+
+_TRANSFER_HEADERS = ("content-encoding", "transfer-encoding", "content-length")
 
 _KILL_SECONDS = 0.2
 """How soon it is noticed that a held flow was killed."""
@@ -77,7 +82,7 @@ async def leg(link: Link, request: HttpRequest, send: Send) -> AsyncIterator[Htt
             await _before(flow)
             if flow.response is None:
                 async with send(_request(flow)) as answer:
-                    flow.response = _response(answer.status, answer.headers)
+                    flow.response = response(answer.status, answer.headers, b"")
                     with _Recording(flow, flow.response) as recording:
                         pieces = recording.of(answer.pieces)
                         if media_type(answer.headers) == EVENT_STREAM:
@@ -120,8 +125,7 @@ async def call(
             await _before(flow)
             if flow.response is None:
                 status, content = await perform(flow.request.get_text(strict=False) or "")
-                flow.response = _response(status, JSON_HEADERS)
-                flow.response.text = content
+                flow.response = response(status, JSON_HEADERS, content.encode("utf-8", "replace"))
         _check_killed(flow)
     except Killed:
         return None
@@ -132,33 +136,61 @@ async def call(
 # The flow
 
 
+def response(status: int, headers: Headers, body: bytes) -> http.Response:
+    """A response with a whole body, whatever transfer the headers speak of."""
+    now = time.time()
+    reason = HTTPStatus(status).phrase.encode() if status in HTTPStatus else b""
+    kept = tuple((n, v) for n, v in headers if n.lower() not in _TRANSFER_HEADERS)
+    return http.Response(b"HTTP/1.1", status, reason, _fields(kept, len(body)), body, None, now, now)
+
+
 def _flow(link: Link, request: HttpRequest) -> http.HTTPFlow:
-    headers = [(name.encode(), value.encode()) for name, value in request.headers]
-    made = http.Request.make(request.method, request.url, request.body, headers)
-    made.timestamp_end = time.time()
-    server = connection.Server(address=(made.host, made.port))
-    flow = http.HTTPFlow(link.client_conn, server, live=True)
-    flow.request = made
+    scheme, host, port, path = _parsed(request.url)
+    now = time.time()
+    headers = (("host", hostport(scheme.decode(), host, port)), *request.headers)
+    flow = http.HTTPFlow(link.client_conn, _server(host, port), live=True)
+    flow.request = http.Request(
+        host=host,
+        port=port,
+        method=request.method.encode(),
+        scheme=scheme,
+        authority=b"",
+        path=path,
+        http_version=b"HTTP/1.1",
+        headers=_fields(headers, len(request.body)),
+        content=request.body,
+        trailers=None,
+        timestamp_start=now,
+        timestamp_end=now,
+    )
     return flow
+
+
+@lru_cache(maxsize=256)
+def _parsed(url: str) -> tuple[bytes, str, int, bytes]:
+    # Few addresses are asked again and again, and mitmproxy checks each as if it came from the wire.
+    scheme, host, port, path = parse(url)
+    return scheme, host.decode(), port, path
+
+
+@lru_cache(maxsize=256)
+def _server(host: str, port: int) -> connection.Server:
+    # Shared by the flows to one address: a flow only shows it, and making one takes its time.
+    return connection.Server(address=(host, port))
 
 
 def _request(flow: http.HTTPFlow) -> HttpRequest:
     """What is sent: the flow's request as the addon chain left it."""
     request = flow.request
-    headers = [
-        (n, v) for n, v in request.headers.items(multi=True) if n.lower() not in ("host", "content-length")
-    ]
-    return HttpRequest(request.method, request.url, tuple(headers), request.get_content(strict=False) or b"")
+    headers = [(n.decode(), v.decode("utf-8", "surrogateescape")) for n, v in request.headers.fields]
+    kept = tuple((n, v) for n, v in headers if n.lower() not in ("host", "content-length"))
+    url = f"{request.scheme}://{hostport(request.scheme, request.host, request.port)}{request.path}"
+    return HttpRequest(request.method, url, kept, request.get_content(strict=False) or b"")
 
 
-def _response(status: int, headers: Headers) -> http.Response:
-    response = http.Response.make(status)
-    response.headers = http.Headers([(n.encode(), v.encode("utf-8", "surrogateescape")) for n, v in headers])
-    # The body is kept as it was read: whole, and decoded.
-    for name in ("content-encoding", "transfer-encoding", "content-length"):
-        response.headers.pop(name, None)
-    response.timestamp_start = time.time()
-    return response
+def _fields(headers: Headers, length: int) -> http.Headers:
+    headers = (*headers, ("content-length", str(length)))
+    return http.Headers([(n.encode(), v.encode("utf-8", "surrogateescape")) for n, v in headers])
 
 
 def _host(source: str) -> str:
@@ -242,3 +274,4 @@ class _Recording:
 
     def __exit__(self, *exc_info: object) -> None:
         self._keep()
+        self._response.headers["content-length"] = str(len(self._response.data.content or b""))

@@ -5,57 +5,84 @@ of the time that mitmdump spends on a small request. This one remembers who has.
 error handling are the original's.
 """
 
+from dataclasses import fields
+from enum import Enum, auto
+from inspect import isawaitable
 from typing import Any
 
 from mitmproxy import exceptions, hooks
 from mitmproxy.addonmanager import AddonManager, safecall
 
 
+class Way(Enum):
+    """How an addon is told of an event."""
+
+    NOT = auto()
+    """It has no such hook."""
+    AT_ONCE = auto()
+    """By calling its hook."""
+    AS_THE_ORIGINAL = auto()
+    """It has sub-addons, which may change at any time, or something that is no hook under that name."""
+
+
 class HookTable(AddonManager):
     """An addon manager that asks only the addons which have a hook."""
 
     def __init__(self, master: Any) -> None:
-        self._table: dict[str, list[Any]] = {}
+        self._ways: dict[str, dict[int, Way]] = {}  # by the hook's name and the addon's id
         super().__init__(master)
 
     def register(self, addon: Any) -> Any:
-        try:
-            return super().register(addon)
-        finally:
-            self._table.clear()
-
-    def add(self, *addons: Any) -> None:
-        super().add(*addons)
-        self._table.clear()
+        self._ways.clear()
+        return super().register(addon)
 
     def remove(self, addon: Any) -> None:
         super().remove(addon)
-        self._table.clear()
+        self._ways.clear()
 
     def clear(self) -> None:
         super().clear()
-        self._table.clear()
+        self._ways.clear()
 
     async def trigger_event(self, event: hooks.Hook) -> None:
-        for addon in self._with_hook(event.name):
+        name = event.name
+        ways = self._ways.setdefault(name, {})
+        arguments = [getattr(event, field) for field in _fields(event.__class__)]
+        for addon in self.chain:
+            way = ways.get(id(addon))
+            if way is None:
+                way = ways[id(addon)] = _way(addon, name)
+            if way is Way.NOT:
+                continue
             try:
-                with safecall():
+                if way is Way.AT_ONCE:
+                    result = getattr(addon, name)(*arguments)
+                    if result is not None and isawaitable(result):
+                        await result
+                else:
                     await self.invoke_addon(addon, event)
             except exceptions.AddonHalt:
                 return
+            except Exception:
+                with safecall():  # tells it, or lets it through, as the original would
+                    raise
 
-    def trigger(self, event: hooks.Hook) -> None:
-        for addon in self._with_hook(event.name):
-            try:
-                with safecall():
-                    self.invoke_addon_sync(addon, event)
-            except exceptions.AddonHalt:
-                return
 
-    def _with_hook(self, name: str) -> list[Any]:
-        known = self._table.get(name)
-        if known is None:
-            # An addon with sub-addons, such as the script loader, may get others at any time.
-            known = [a for a in self.chain if hasattr(a, name) or hasattr(a, "addons")]
-            self._table[name] = known
-        return known
+def _fields(hook: Any) -> tuple[str, ...]:
+    """The names of a hook class's fields, which `Hook.args` looks up anew at each event."""
+    names = _FIELDS.get(hook)
+    if names is None:
+        names = _FIELDS[hook] = tuple(field.name for field in fields(hook))
+    return names
+
+
+_FIELDS: dict[Any, tuple[str, ...]] = {}
+
+
+def _way(addon: Any, name: str) -> Way:
+    if hasattr(addon, "addons"):
+        return Way.AS_THE_ORIGINAL
+    hook = getattr(addon, name, None)
+    if not hook:
+        return Way.NOT
+    return Way.AT_ONCE if callable(hook) else Way.AS_THE_ORIGINAL

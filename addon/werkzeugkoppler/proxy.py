@@ -19,7 +19,6 @@ from anyio import move_on_after, to_thread
 from mitmproxy import connection, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.exceptions import OptionsError
-from mitmproxy.net.http.url import parse_authority
 from mitmproxy.utils.asyncio_utils import create_task
 
 from werkzeugkoppler import options
@@ -27,7 +26,7 @@ from werkzeugkoppler.config.schema import Settings
 from werkzeugkoppler.endpoints import routes
 from werkzeugkoppler.endpoints.call import Call, Reply, Streamed, error_reply
 from werkzeugkoppler.errors import ApiError, ConfigError, Headers, internal_error
-from werkzeugkoppler.exchange import METADATA, Link, released
+from werkzeugkoppler.exchange import METADATA, Link, released, response
 from werkzeugkoppler.gate import auth
 from werkzeugkoppler.gate.limits import Slot, Slots, check_size
 from werkzeugkoppler.source import Outlet, Source
@@ -135,7 +134,9 @@ class Werkzeugkoppler:
         try:
             reply = await visit.task
         except asyncio.CancelledError:
-            return  # the client left
+            if visit.is_over:
+                return  # the client left
+            raise
         self._give(flow, visit, reply)
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
@@ -262,8 +263,9 @@ class Werkzeugkoppler:
 
     async def _answer(self, flow: http.HTTPFlow, visit: Visit) -> Reply | Streamed:
         try:
-            with move_on_after(OPEN_SECONDS):
-                await self._opened.wait()
+            if not self._opened.is_set():
+                with move_on_after(OPEN_SECONDS):
+                    await self._opened.wait()
             if self._stack is None or not self._opened.is_set():
                 raise ApiError(503, "still starting, try again", code="starting", type="server_error")
             assert visit.route is not None
@@ -330,12 +332,10 @@ class Werkzeugkoppler:
 
 
 def _address(flow: http.HTTPFlow) -> tuple[str, int, bytes, bytes]:
+    """Where the client sent its request: the address that it reached, not the dead end behind it."""
     data = flow.request.data
-    try:
-        host, port = parse_authority(flow.request.host_header or "", check=True)
-    except ValueError:
-        host, port = data.host, data.port
-    return host, port or 80, data.scheme, data.path
+    host, port = (flow.client_conn.sockname or (data.host, data.port))[:2]
+    return host, port, data.scheme, data.path
 
 
 def _set_address(flow: http.HTTPFlow, address: tuple[str, int, bytes, bytes]) -> None:
@@ -346,7 +346,7 @@ def _set_address(flow: http.HTTPFlow, address: tuple[str, int, bytes, bytes]) ->
 
 def _response(flow: http.HTTPFlow, visit: Visit, reply: Reply) -> http.Response:
     body = b"" if flow.request.method == "HEAD" else reply.body
-    return http.Response.make(reply.status, body, dict((*reply.headers, *visit.headers)))
+    return response(reply.status, (*reply.headers, *visit.headers), body)
 
 
 def _length(header: str | None) -> int:

@@ -33,6 +33,7 @@ class Stack:
         self.settings = settings
         self.upstream = _upstream(settings)
         self.toolbox = _toolbox(settings)
+        self._settled = False
         self._definitions: dict[str, tuple[Tool, str]] = {}
         self._first_model: Any = None
 
@@ -48,7 +49,9 @@ class Stack:
 
     async def offered_tools(self) -> Mapping[str, Tool]:
         """Our tools under the names that the model sees, after every MCP server has connected or failed."""
-        await self.toolbox.settled()
+        if not self._settled:
+            await self.toolbox.settled()
+            self._settled = True
         return self.toolbox.offered()
 
     def definition(self, name: str, tool: Tool) -> str:

@@ -69,9 +69,10 @@ class OpenAiHttp:
         self.state.ok, self.state.error = True, None
         try:
             yield MadeAnswer(response.status, tuple(response.headers.items()), self._pieces(response))
-            # The answer is complete: how its connection ends is nobody's trouble.
-            with move_on_after(DRAIN_SECONDS), suppress(aiohttp.ClientError, TimeoutError, OSError):
-                await response.content.readany()
+            if not response.content.at_eof():
+                # The answer is complete: how its connection ends is nobody's trouble.
+                with move_on_after(DRAIN_SECONDS), suppress(aiohttp.ClientError, TimeoutError, OSError):
+                    await response.content.readany()
         finally:
             response.close()  # gives the connection back where the body was read to its end
 

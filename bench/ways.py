@@ -104,7 +104,9 @@ def mitmdump_command(port: int, upstream_port: int) -> list[str]:
 
 
 def werkzeugkoppler_command(config: Path) -> list[str]:
-    return [sys.executable, "-m", "werkzeugkoppler.cli", "--config", str(config)]
+    """As `run.sh` starts it. Neither proxy prints a line for each flow."""
+    python = [sys.executable, "-O", "-m", "werkzeugkoppler.cli"]
+    return [*python, "--config", str(config), "--", "--set", "flow_detail=0"]
 
 
 def werkzeugkoppler_config(port: int, upstream_port: int, *, traces: Path) -> dict[str, object]:

@@ -218,11 +218,11 @@ FRONTS = {
 
 def _run(name: str, start: Start, more: Sequence[str]) -> None:
     front = FRONTS[name]
-    host = f"[{start.settings.host}]" if ":" in start.settings.host else start.settings.host
 
     def parser_with_defaults(opts: mitmproxy_options.Options) -> Any:
         opts.update(
-            mode=[f"reverse:{DEAD_END}@{host}:{start.settings.port}"],
+            # An IPv6 address stands there without brackets: mitmproxy cuts at the last colon.
+            mode=[f"reverse:{DEAD_END}@{start.settings.host}:{start.settings.port}"],
             connection_strategy="lazy",
             http2=False,
             store_streamed_bodies=True,

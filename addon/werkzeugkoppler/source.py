@@ -93,6 +93,8 @@ class Outlet:
         """Send a piece of the body without waiting; none where the client has not taken the last ones."""
         self.last_write = self._loop.time()
         self.written += len(data)
+        if self._transport.is_closing():
+            return  # the client left; the turn is about to be told
         self._transport.write(b"%x\r\n%b\r\n" % (len(data), data))
 
     def end(self) -> None:

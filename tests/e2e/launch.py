@@ -12,7 +12,7 @@ import yaml
 
 ROOT: Final = Path(__file__).parents[2]
 ADDON: Final = ROOT / "addon"
-LAUNCHER: Final = (sys.executable, "-m", "werkzeugkoppler.cli")
+LAUNCHER: Final = (sys.executable, "-O", "-m", "werkzeugkoppler.cli")
 
 SERVICE_KEY: Final = "sk-service-wzk-4711"
 UPSTREAM_KEY: Final = "sk-upstream-wzk-0815"

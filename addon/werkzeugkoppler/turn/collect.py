@@ -8,7 +8,13 @@ from werkzeugkoppler.errors import UpstreamError
 from werkzeugkoppler.turn.leg import ENDED_EARLY, ENDED_INCOMPLETE, IsOurs, Leg, conclude
 from werkzeugkoppler.wire import usage as usage_of
 from werkzeugkoppler.wire.assemble import MessageAssembler
-from werkzeugkoppler.wire.completion import calls_of, first_choice, from_chunks, parse_completion
+from werkzeugkoppler.wire.completion import (
+    calls_of,
+    finish_reason_of,
+    first_choice,
+    from_chunks,
+    parse_completion,
+)
 from werkzeugkoppler.wire.jsontext import JsonObject, dumps
 from werkzeugkoppler.wire.sse import SseEvent
 from werkzeugkoppler.wire.usage import Usage
@@ -70,7 +76,7 @@ class PlainAnswer:
             assembler.add_call({**call, "index": index})
         told = values.get("usage")
         leg = conclude(
-            assembler, choice.get("finish_reason"), told if isinstance(told, dict) else None, self._is_ours
+            assembler, finish_reason_of(choice), told if isinstance(told, dict) else None, self._is_ours
         )
         self._legs += 1
         self._usage = usage_of.add(self._usage, leg.usage)
@@ -104,7 +110,7 @@ class PlainAnswer:
         earlier = {key: _join(text, message.get(key)) for key, text in self._texts.items() if text}
         calls = calls_of(message)
         seen_calls = [call for call in calls if not self._is_ours(_name(call))]
-        finish = choice.get("finish_reason")
+        finish = finish_reason_of(choice)
         seen_finish = "tool_calls" if seen_calls and finish not in ENDED_EARLY else finish
         if not earlier and len(seen_calls) == len(calls) and seen_finish == finish:
             return choice

@@ -14,7 +14,7 @@ from werkzeugkoppler.errors import UpstreamError
 from werkzeugkoppler.turn.leg import ENDED_EARLY, ENDED_INCOMPLETE, IsOurs, Leg, conclude, goes_on
 from werkzeugkoppler.wire import usage as usage_of
 from werkzeugkoppler.wire.assemble import CallDraft, MessageAssembler
-from werkzeugkoppler.wire.completion import Chunk, first_choice, parse_completion, to_chunks
+from werkzeugkoppler.wire.completion import Chunk, finish_reason_of, first_choice, parse_completion, to_chunks
 from werkzeugkoppler.wire.jsontext import dumps
 from werkzeugkoppler.wire.sse import DONE, SseEvent, event
 from werkzeugkoppler.wire.usage import Usage
@@ -75,7 +75,7 @@ class StreamedAnswer:
             self._done = True
             return b""
         try:
-            chunk = json.loads(event.data)
+            chunk = json.loads(event.data.decode())
         except (ValueError, RecursionError):
             return b""  # WK-143
         if not isinstance(chunk, dict):
@@ -133,8 +133,8 @@ class StreamedAnswer:
         delta = delta if isinstance(delta, dict) else {}
         self._assembler.add(delta)
         seen_delta = self._seen_delta(delta)
-        seen_finish = self._seen_finish(choice.get("finish_reason"))
-        is_finish_hidden = bool(choice.get("finish_reason")) and seen_finish is None
+        seen_finish = self._seen_finish(finish_reason_of(choice))
+        is_finish_hidden = finish_reason_of(choice) is not None and seen_finish is None
         seen_usage = None if is_finish_hidden else self._seen_usage(chunk)
         self._usage_told |= seen_finish is not None and isinstance(seen_usage, dict)
         if (
@@ -213,7 +213,7 @@ class StreamedAnswer:
         return delta if delta.get("index") == index else {**delta, "index": index}
 
     def _seen_finish(self, finish_reason: str | None) -> str | None:
-        if not finish_reason:
+        if finish_reason is None:
             return None
         self._finish_reason = finish_reason
         if self._finish_told or goes_on(self._assembler.calls, finish_reason, self._is_ours):

@@ -19,6 +19,12 @@ def first_choice(answer: dict[str, Any]) -> dict[str, Any] | None:
     return next((c for c in choices if isinstance(c, dict) and (c.get("index") or 0) == 0), None)
 
 
+def finish_reason_of(choice: dict[str, Any]) -> str | None:
+    """Why the choice ended; anything but a word is none."""
+    reason = choice.get("finish_reason")
+    return reason if isinstance(reason, str) and reason else None
+
+
 def calls_of(message: dict[str, Any]) -> list[dict[str, Any]]:
     """The tool calls of a message or a delta, none where there is nothing that looks like some."""
     calls = message.get("tool_calls")
@@ -52,9 +58,7 @@ def to_chunks(completion: Completion) -> Iterator[Chunk]:
         message = {**message, "tool_calls": [{**call, "index": i} for i, call in enumerate(calls)]}
     rest = {k: v for k, v in choice.items() if k not in ("message", "finish_reason", "index")}
     yield head | {"choices": [{"index": 0, "delta": message, **rest, "finish_reason": None}]}
-    yield head | {
-        "choices": [{"index": 0, "delta": {}, "finish_reason": choice.get("finish_reason") or "stop"}]
-    }
+    yield head | {"choices": [{"index": 0, "delta": {}, "finish_reason": finish_reason_of(choice) or "stop"}]}
     if completion.get("usage"):
         yield head | {"choices": [], "usage": completion["usage"]}
 
@@ -73,7 +77,7 @@ def from_chunks(chunks: Iterable[Chunk], new_id: Callable[[], str]) -> Completio
         choice = first_choice(chunk)
         if choice is None:
             continue
-        finish_reason = choice.get("finish_reason") or finish_reason
+        finish_reason = finish_reason_of(choice) or finish_reason
         delta = choice.get("delta") or {}
         message.add(delta)
         for call in calls_of(delta):

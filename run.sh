@@ -3,6 +3,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
+IMPORTS='import werkzeugkoppler.cli, mitmproxy.tools.dump, mitmproxy.tools.web.master'
+
 say() { printf '%s\n' "$*" >&2; }
 
 # A Python that runs and is new enough: a name on the PATH may be a shim that fails.
@@ -39,6 +41,8 @@ install() {
     fi
     say "Installing into .venv (this once)"
     .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e "$1"
+    # Bytecode for -O, which pip does not make: the next start need not compile.
+    env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -O -c "$IMPORTS"
     printf '%s\n' "$wanted" >"$stamp"
 }
 

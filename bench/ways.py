@@ -187,6 +187,7 @@ def _environment() -> dict[str, str]:
     """This process's, without what would change the measured configuration."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("WERKZEUGKOPPLER_")}
     kept.pop("LOG_LEVEL", None)
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)  # a start is measured with its caches warm
     return kept | {"PYTHONPATH": os.pathsep.join(("addon", "."))}
 
 

@@ -12,8 +12,7 @@ from werkzeugkoppler import exchange
 from werkzeugkoppler.config.schema import Settings
 from werkzeugkoppler.errors import ApiError, UpstreamError
 from werkzeugkoppler.tools.actions import action_tool
-from werkzeugkoppler.tools.mcp_servers.server import McpServer
-from werkzeugkoppler.tools.registry import Toolbox, definition
+from werkzeugkoppler.tools.registry import Toolbox, ToolSource, definition
 from werkzeugkoppler.tools.tool import Tool
 from werkzeugkoppler.upstreams.base import Upstream
 from werkzeugkoppler.upstreams.demo import demo_upstream
@@ -104,7 +103,15 @@ def _toolbox(settings: Settings) -> Toolbox:
         action_tool(action, root=Path.cwd(), environ=os.environ, secrets=secrets)
         for action in settings.actions
     ]
-    return Toolbox([McpServer(server) for server in settings.mcp_servers], actions)
+    return Toolbox(_mcp_servers(settings), actions)
+
+
+def _mcp_servers(settings: Settings) -> list[ToolSource]:
+    if not settings.mcp_servers:
+        return []
+    # The SDK takes 25 MB and a third of the start-up time: only who has a server pays for it.
+
+    return [McpServer(server) for server in settings.mcp_servers]
 
 
 def _upstream(settings: Settings) -> Upstream:

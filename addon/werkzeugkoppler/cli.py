@@ -221,8 +221,7 @@ def _run(name: str, start: Start, more: Sequence[str]) -> None:
 
     def parser_with_defaults(opts: mitmproxy_options.Options) -> Any:
         opts.update(
-            # An IPv6 address stands there without brackets: mitmproxy cuts at the last colon.
-            mode=[f"reverse:{DEAD_END}@{start.settings.host}:{start.settings.port}"],
+            mode=[f"reverse:{DEAD_END}@{_listen(start.settings)}"],
             connection_strategy="lazy",
             http2=False,
             store_streamed_bodies=True,
@@ -241,6 +240,11 @@ def _run(name: str, start: Start, more: Sequence[str]) -> None:
     announce = None if name == "console" else _banner_printer(start)
     launched = _with_addon(front.master(), Werkzeugkoppler(start.settings, announce))
     mitmproxy_main.run(launched, parser_with_defaults, list(more), front.filters)
+
+
+def _listen(settings: Settings) -> str:
+    """Where to listen, as mitmproxy's modes say it: IPv6 without brackets, both families without a host."""
+    return str(settings.port) if settings.host == "::" else f"{settings.host}:{settings.port}"
 
 
 def _banner_printer(start: Start) -> Callable[[Stack], None]:

@@ -5,6 +5,7 @@ flow would: it can be held, edited, answered by another addon (no network then),
 (BX-09, BX-10).
 """
 
+import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -253,18 +254,26 @@ class _Recording:
         self._flow = flow
         self._response = response
         self._seen: list[bytes] = []
+        self._next_look: asyncio.TimerHandle | None = None
+        self._looked = -_VIEW_INTERVAL  # when, on the loop's clock
 
     async def of(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """The pieces as they come."""
-        next_look = 0.0
+        loop = asyncio.get_running_loop()
         async for piece in pieces:
-            _check_killed(self._flow)
+            if self._flow.error is not None:
+                _check_killed(self._flow)
             self._seen.append(piece)
-            if (now := time.monotonic()) >= next_look:
-                next_look = now + _VIEW_INTERVAL
-                self._keep()
-                await ctx.master.addons.trigger_event(UpdateHook([self._flow]))
+            if self._next_look is None:
+                self._next_look = loop.call_at(self._looked + _VIEW_INTERVAL, self._look, loop)
             yield piece
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._next_look = None
+        self._looked = loop.time()
+        self._keep()
+        if (view := ctx.master.addons.get("view")) is not None:
+            view.update([self._flow])
 
     def _keep(self) -> None:
         self._response.data.content = b"".join(self._seen)
@@ -273,5 +282,7 @@ class _Recording:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
+        if self._next_look is not None:
+            self._next_look.cancel()
         self._keep()
         self._response.headers["content-length"] = str(len(self._response.data.content or b""))

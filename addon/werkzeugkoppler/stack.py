@@ -110,6 +110,7 @@ def _mcp_servers(settings: Settings) -> list[ToolSource]:
     if not settings.mcp_servers:
         return []
     # The SDK takes 25 MB and a third of the start-up time: only who has a server pays for it.
+    from werkzeugkoppler.tools.mcp_servers.server import McpServer
 
     return [McpServer(server) for server in settings.mcp_servers]
 

@@ -272,8 +272,7 @@ class _Recording:
         self._next_look = None
         self._looked = loop.time()
         self._keep()
-        if (view := ctx.master.addons.get("view")) is not None:
-            view.update([self._flow])
+        ctx.master.addons.trigger(UpdateHook([self._flow]))
 
     def _keep(self) -> None:
         self._response.data.content = b"".join(self._seen)

@@ -13,6 +13,7 @@ FILES = sorted((ADDON / PACKAGE).rglob("*.py"))
 LAYERS = (
     {"main", "cli"},
     {"proxy", "views"},
+    {"visit"},
     {"source", "upload", "options", "hooktable", "banner"},
     {"endpoints"},
     {"stack"},
@@ -29,7 +30,7 @@ Names on one line know nothing of each other.
 """
 
 HOMES = {
-    "mitmproxy": {"main", "cli", "proxy", "options", "hooktable", "exchange", "views"},
+    "mitmproxy": {"main", "cli", "proxy", "options", "hooktable", "exchange", "views", "visit"},
     "aiohttp": {"upstreams"},
     "mcp": {"tools.mcp_servers"},
 }

@@ -8,12 +8,8 @@ serves.
 import asyncio
 import logging
 import os
-import secrets
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 from anyio import move_on_after, to_thread
 from mitmproxy import connection, http
@@ -26,15 +22,15 @@ from werkzeugkoppler.config.schema import Settings
 from werkzeugkoppler.endpoints import routes
 from werkzeugkoppler.endpoints.call import Call, Reply, Streamed, error_reply
 from werkzeugkoppler.errors import ApiError, ConfigError, Headers, internal_error
-from werkzeugkoppler.exchange import METADATA, Link, released, response
+from werkzeugkoppler.exchange import METADATA, released, response
 from werkzeugkoppler.gate import auth
-from werkzeugkoppler.gate.limits import Slot, Slots, check_size
+from werkzeugkoppler.gate.limits import Slots, check_size
 from werkzeugkoppler.source import Outlet, Source
 from werkzeugkoppler.stack import Stack
-from werkzeugkoppler.traces import Trace, TraceWriter, begin
+from werkzeugkoppler.traces import TraceWriter
 from werkzeugkoppler.upload import Upload
+from werkzeugkoppler.visit import Visit, Visits, set_address
 
-TRACE_HEADER = "X-Werkzeugkoppler-Trace-Id"
 OPEN_SECONDS = 10.0
 """How long a request waits for the addon to have started."""
 CLOSE_SECONDS = 5.0
@@ -43,29 +39,6 @@ REDACTED_HEADERS = ("authorization", "proxy-authorization", "x-api-key", "api-ke
 """A flow is saved, exported and looked at: what is in these is taken out (BX-17)."""
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(slots=True, eq=False)
-class Visit:
-    """A client's request on its way through, and what is held on its behalf."""
-
-    link: Link
-    trace: Trace
-    began: float
-    address: tuple[str, int, bytes, bytes]
-    """What the client asked for: host, port, scheme, path."""
-    route: routes.Route | None = None
-    has_key: bool = False
-    slot: Slot | None = None
-    parked: str | None = None
-    upload: Upload | None = None
-    task: asyncio.Task[Reply | Streamed] | None = None
-    is_answered: bool = False
-    is_over: bool = False
-
-    @property
-    def headers(self) -> Headers:
-        return ((TRACE_HEADER, self.trace.id),)
 
 
 class Werkzeugkoppler:
@@ -83,12 +56,10 @@ class Werkzeugkoppler:
         self._is_launched = settings is not None
         self._announce = announce
         self._stack: Stack | None = None
-        self._traces: TraceWriter | None = None
         self._source = Source()
         self._slots = Slots()
         self._opened = asyncio.Event()
-        self._visits: WeakKeyDictionary[http.HTTPFlow, Visit] = WeakKeyDictionary()
-        self._by_client: dict[str, set[Visit]] = {}
+        self._visits = Visits(self._source)
 
     # Its life
 
@@ -117,7 +88,7 @@ class Werkzeugkoppler:
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         if flow.response or flow.error or not flow.live:
             return
-        visit = self._receive(flow)
+        visit = self._visits.receive(flow)
         with self._boundary(flow, visit):
             self._admit(flow, visit)
 
@@ -145,22 +116,21 @@ class Werkzeugkoppler:
             return
         if visit.parked is not None:
             flow.response.stream = True
-        self._put_back(flow, visit)
+        visit.put_back(flow)
 
     def response(self, flow: http.HTTPFlow) -> None:
         visit = self._visits.get(flow)
         if visit is not None:
-            self._end(visit, flow)
+            self._visits.end(visit, flow)
 
     def error(self, flow: http.HTTPFlow) -> None:
         visit = self._visits.get(flow)
         if visit is not None:
-            self._put_back(flow, visit)
-            self._end(visit, flow)
+            visit.put_back(flow)
+            self._visits.end(visit, flow)
 
     def client_disconnected(self, client: connection.Client) -> None:
-        for visit in list(self._by_client.get(client.id, ())):
-            self._end(visit, None)
+        self._visits.leave(client)
 
     # How it starts and stops
 
@@ -169,12 +139,12 @@ class Werkzeugkoppler:
         settings = self._settings
         options.set_log_levels(settings.logging.level)
         if settings.traces.enabled:
-            self._traces = TraceWriter(
+            self._visits.traces = TraceWriter(
                 settings.traces.folder(os.environ),
                 keep_seconds=settings.traces.keep_days * 86400,
                 keep_bytes=settings.traces.keep_bytes,
             )
-            self._traces.open()
+            self._visits.traces.open()
         self._stack = Stack(settings)
         await self._source.open()
         await self._stack.open()
@@ -184,25 +154,15 @@ class Werkzeugkoppler:
             self._announce(self._stack)
 
     async def _close(self) -> None:
-        for visits in list(self._by_client.values()):
-            for visit in list(visits):
-                self._end(visit, None)
+        self._visits.end_all()
         self._source.close()
         with move_on_after(CLOSE_SECONDS):
             if self._stack is not None:
                 await self._stack.close()
-        if self._traces is not None:
-            await to_thread.run_sync(self._traces.close)
+        if self._visits.traces is not None:
+            await to_thread.run_sync(self._visits.traces.close)
 
     # What a request is, and whether it is let in
-
-    def _receive(self, flow: http.HTTPFlow) -> Visit:
-        trace = begin(secrets.token_hex(8))
-        link = Link(flow.client_conn, trace.id)
-        visit = Visit(link, trace, time.monotonic(), _address(flow))
-        self._visits[flow] = visit
-        self._by_client.setdefault(flow.client_conn.id, set()).add(visit)
-        return visit
 
     def _admit(self, flow: http.HTTPFlow, visit: Visit) -> None:
         headers = flow.request.headers
@@ -293,55 +253,7 @@ class Werkzeugkoppler:
             await write(outlet, visit.headers)
 
         visit.parked = self._source.park(answerer)
-        _set_address(flow, ("127.0.0.1", self._source.port, b"http", visit.parked.encode()))
-
-    def _put_back(self, flow: http.HTTPFlow, visit: Visit) -> None:
-        """Let the flow show what the client sent. Not before the answer: mitmproxy would carry it there."""
-        _set_address(flow, visit.address)
-
-    def _end(self, visit: Visit, flow: http.HTTPFlow | None) -> None:
-        """Let go of everything; `flow` is `None` where the client has left."""
-        if visit.is_over:
-            return
-        visit.is_over = True
-        client_id = visit.link.client_conn.id
-        self._by_client[client_id].discard(visit)
-        if not self._by_client[client_id]:
-            del self._by_client[client_id]
-        if visit.parked is not None:
-            self._source.forget(visit.parked)
-        if visit.slot is not None:
-            visit.slot.free()
-        if visit.task is not None:
-            visit.task.cancel()
-        self._trace_end(visit, flow)
-
-    def _trace_end(self, visit: Visit, flow: http.HTTPFlow | None) -> None:
-        if self._traces is None or visit.route is None or not visit.route.takes_slot:
-            return
-        response = flow.response if flow is not None else None
-        visit.trace.add(
-            "proxy_response",
-            request_id=visit.trace.id,
-            status_code=response.status_code if response is not None else None,
-            duration_ms=round((time.monotonic() - visit.began) * 1000),
-            bytes_written=len(response.raw_content or b"") if response is not None else 0,
-            cancelled=flow is None or flow.error is not None,
-        )
-        self._traces.write(visit.trace)
-
-
-def _address(flow: http.HTTPFlow) -> tuple[str, int, bytes, bytes]:
-    """Where the client sent its request: the address that it reached, not the dead end behind it."""
-    data = flow.request.data
-    host, port = (flow.client_conn.sockname or (data.host, data.port))[:2]
-    return host, port, data.scheme, data.path
-
-
-def _set_address(flow: http.HTTPFlow, address: tuple[str, int, bytes, bytes]) -> None:
-    # By way of `data`: the properties would change the Host header too, which shows what the client asked.
-    data = flow.request.data
-    data.host, data.port, data.scheme, data.path = address
+        set_address(flow, ("127.0.0.1", self._source.port, b"http", visit.parked.encode()))
 
 
 def _response(flow: http.HTTPFlow, visit: Visit, reply: Reply) -> http.Response:

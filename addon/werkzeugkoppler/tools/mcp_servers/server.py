@@ -19,10 +19,10 @@ import anyio
 import mcp_types as types
 from mcp import Client, MCPError
 from mcp.client.session import ClientSession, IncomingMessage
-from mcp.shared.dispatcher import ProgressFnT
 from pydantic import ValidationError
 
 from werkzeugkoppler.config import tool_sections as config
+from werkzeugkoppler.tools.mcp_servers.answers import all_tools, reporter, tool_result
 from werkzeugkoppler.tools.mcp_servers.transport import open_transport, quiet_the_sdk
 from werkzeugkoppler.tools.registry import SourceStatus
 from werkzeugkoppler.tools.tool import Progress, Tool, ToolResult
@@ -38,9 +38,6 @@ LONGEST_RETRY_SECONDS = 60.0
 CLOSE_SECONDS = 8.0
 """For one connection to end: the SDK gives a stdio server two seconds each to heed a closed stdin and a
 SIGTERM, and takes two more for the kill."""
-
-MAX_PAGES = 100
-"""Of a tool list: a server that always names a next page must not be followed for ever."""
 
 
 def _utc_now() -> datetime:
@@ -194,7 +191,7 @@ class McpServer:
     async def _list(self, session: ClientSession) -> None:
         """Fetch all pages of the tool list; `tools` changes only if they do."""
         with anyio.fail_after(self._settings.read_timeout_seconds):
-            listing = await _all_tools(session, self._settings.server_id)
+            listing = await all_tools(session, self._settings.server_id)
         if listing != self._listing:
             self._listing = listing
             self.tools = tuple(self._tool(tool) for tool in listing)
@@ -252,7 +249,7 @@ class McpServer:
             return ToolResult(False, f"MCP error on {where}: not connected: {self._error}")
         self._calls_under_way += 1
         try:
-            result = await self._session.call_tool(name, arguments, progress_callback=_reporter(progress))
+            result = await self._session.call_tool(name, arguments, progress_callback=reporter(progress))
         except MCPError as error:
             if error.code in (types.CONNECTION_CLOSED, types.INVALID_REQUEST):
                 self._news.set()  # perhaps the session has expired: the owner finds out by listing
@@ -261,48 +258,7 @@ class McpServer:
             return ToolResult(False, f"MCP error on {where}: {error}")
         finally:
             self._calls_under_way -= 1
-        return _tool_result(result)
-
-
-async def _all_tools(session: ClientSession, server_id: str) -> list[types.Tool]:
-    """The tools of all pages (WK-83); a server without the method has none."""
-    tools: list[types.Tool] = []
-    cursors: set[str | None] = set()
-    cursor: str | None = None
-    while cursor not in cursors and len(cursors) < MAX_PAGES:
-        cursors.add(cursor)
-        try:
-            page = await session.list_tools(params=types.PaginatedRequestParams(cursor=cursor))
-        except MCPError as error:
-            if error.code == types.METHOD_NOT_FOUND:
-                return []
-            raise
-        tools += page.tools
-        cursor = page.next_cursor
-        if cursor is None:
-            return tools
-    logger.warning("MCP server %s does not end its tool list; %d tools are used", server_id, len(tools))
-    return tools
-
-
-def _tool_result(result: types.CallToolResult) -> ToolResult:
-    """The whole MCP result, or the text of the failure that it reports (WK-93)."""
-    if result.is_error:
-        texts = [part.text for part in result.content if isinstance(part, types.TextContent)]
-        return ToolResult(False, "\n".join(texts) or "the tool failed and does not say why")
-    # `resultType` is no part of the protocol version spoken: the SDK adds it.
-    value = result.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"result_type"})
-    return ToolResult(True, value)
-
-
-def _reporter(tell: Progress) -> ProgressFnT:
-    """What the SDK calls with each progress notification: a line such as `copied a file (2/5)`."""
-
-    async def report(progress: float, total: float | None, message: str | None) -> None:
-        count = f"{progress:g}" if total is None else f"{progress:g}/{total:g}"
-        tell(f"{message} ({count})" if message else count)
-
-    return report
+        return tool_result(result)
 
 
 def _first_cause(error: BaseException) -> BaseException:

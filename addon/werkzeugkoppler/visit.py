@@ -1,0 +1,129 @@
+"""A client's request on its way through: what is held on its behalf, and how that is let go."""
+
+import asyncio
+import secrets
+import time
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+from mitmproxy import connection, http
+
+from werkzeugkoppler.endpoints.call import Reply, Streamed
+from werkzeugkoppler.endpoints.routes import Route
+from werkzeugkoppler.errors import Headers
+from werkzeugkoppler.exchange import Link
+from werkzeugkoppler.gate.limits import Slot
+from werkzeugkoppler.source import Source
+from werkzeugkoppler.traces import Trace, TraceWriter, begin
+from werkzeugkoppler.upload import Upload
+
+TRACE_HEADER = "X-Werkzeugkoppler-Trace-Id"
+
+type Address = tuple[str, int, bytes, bytes]
+"""Host, port, scheme and path of a request."""
+
+
+@dataclass(slots=True, eq=False)
+class Visit:
+    """One request of a client's."""
+
+    link: Link
+    trace: Trace
+    began: float
+    """On the monotonic clock, in seconds."""
+    address: Address
+    """What the client asked for."""
+    route: Route | None = None
+    has_key: bool = False
+    slot: Slot | None = None
+    parked: str | None = None
+    upload: Upload | None = None
+    task: asyncio.Task[Reply | Streamed] | None = None
+    is_answered: bool = False
+    is_over: bool = False
+
+    @property
+    def headers(self) -> Headers:
+        """What every response has (F10)."""
+        return ((TRACE_HEADER, self.trace.id),)
+
+    def put_back(self, flow: http.HTTPFlow) -> None:
+        """Let the flow show what the client sent. Not before the answer: mitmproxy would carry it there."""
+        set_address(flow, self.address)
+
+
+class Visits:
+    """The requests that are under way."""
+
+    def __init__(self, source: Source) -> None:
+        self.traces: TraceWriter | None = None
+        self._source = source
+        self._of_flow: WeakKeyDictionary[http.HTTPFlow, Visit] = WeakKeyDictionary()
+        self._of_client: dict[str, set[Visit]] = {}
+
+    def receive(self, flow: http.HTTPFlow) -> Visit:
+        """A visit for a client's flow that has just come."""
+        trace = begin(secrets.token_hex(8))
+        visit = Visit(Link(flow.client_conn, trace.id), trace, time.monotonic(), _address(flow))
+        self._of_flow[flow] = visit
+        self._of_client.setdefault(flow.client_conn.id, set()).add(visit)
+        return visit
+
+    def get(self, flow: http.HTTPFlow) -> Visit | None:
+        """The flow's visit; `None` for an exchange of ours."""
+        return self._of_flow.get(flow)
+
+    def leave(self, client: connection.Client) -> None:
+        """End what a client left behind."""
+        for visit in list(self._of_client.get(client.id, ())):
+            self.end(visit, None)
+
+    def end_all(self) -> None:
+        for visits in list(self._of_client.values()):
+            for visit in list(visits):
+                self.end(visit, None)
+
+    def end(self, visit: Visit, flow: http.HTTPFlow | None) -> None:
+        """Let go of everything, once; `flow` is `None` where the client has left."""
+        if visit.is_over:
+            return
+        visit.is_over = True
+        client_id = visit.link.client_conn.id
+        self._of_client[client_id].discard(visit)
+        if not self._of_client[client_id]:
+            del self._of_client[client_id]
+        if visit.parked is not None:
+            self._source.forget(visit.parked)
+        if visit.slot is not None:
+            visit.slot.free()
+        if visit.task is not None:
+            visit.task.cancel()
+        self._trace_end(visit, flow)
+
+    def _trace_end(self, visit: Visit, flow: http.HTTPFlow | None) -> None:
+        if self.traces is None or visit.route is None or not visit.route.takes_slot:
+            return
+        response = flow.response if flow is not None else None
+        visit.trace.add(
+            "proxy_response",
+            request_id=visit.trace.id,
+            status_code=response.status_code if response is not None else None,
+            duration_ms=round((time.monotonic() - visit.began) * 1000),
+            bytes_written=len(response.raw_content or b"") if response is not None else 0,
+            cancelled=flow is None or flow.error is not None,
+        )
+        self.traces.write(visit.trace)
+
+
+def set_address(flow: http.HTTPFlow, address: Address) -> None:
+    """Say where mitmproxy is to carry a request."""
+    # By way of `data`: the properties would change the Host header too, which shows what the client asked.
+    data = flow.request.data
+    data.host, data.port, data.scheme, data.path = address
+
+
+def _address(flow: http.HTTPFlow) -> Address:
+    """Where the client sent its request: the address that it reached, not the dead end behind it."""
+    data = flow.request.data
+    host, port = (flow.client_conn.sockname or (data.host, data.port))[:2]
+    return host, port, data.scheme, data.path

@@ -40,10 +40,10 @@ class Upstream:
 
     @classmethod
     @asynccontextmanager
-    async def serving(cls) -> AsyncIterator[Self]:
-        """Listen on a free port of 127.0.0.1; leaving ends every connection."""
+    async def serving(cls, port: int = 0) -> AsyncIterator[Self]:
+        """Listen on 127.0.0.1, on a free port where none is given; leaving ends every connection."""
         upstream = cls()
-        listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=0)
+        listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=port)
         upstream.url = f"http://127.0.0.1:{listener.extra(SocketAttribute.local_port)}"
         async with listener, anyio.create_task_group() as connections:
             connections.start_soon(listener.serve, upstream._serve)

@@ -1,5 +1,7 @@
 """Who may ask is decided by the service key alone."""
 
+import hmac
+
 import pytest
 
 from werkzeugkoppler.errors import ApiError
@@ -50,3 +52,17 @@ def test_a_refusal_does_not_repeat_what_was_sent() -> None:
         check("Bearer guess", KEY)
     assert "guess" not in caught.value.message
     assert KEY not in caught.value.message
+
+
+@pytest.mark.contract("OW-07")
+def test_the_key_is_compared_in_a_time_that_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[tuple[bytes, bytes]] = []
+    original = hmac.compare_digest
+
+    def noticed(a: bytes, b: bytes) -> bool:
+        compared.append((a, b))
+        return original(a, b)
+
+    monkeypatch.setattr(hmac, "compare_digest", noticed)
+    assert not is_allowed("Bearer wrong", KEY) and is_allowed(f"Bearer {KEY}", KEY)
+    assert compared == [(b"wrong", KEY.encode()), (KEY.encode(), KEY.encode())]

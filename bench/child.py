@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]  # its stubs are a package of their own, for three calls
+import psutil
 
 _STOP_SECONDS = 5.0
 """How long a child may take to end after SIGTERM: a proxy closes its tool servers first."""

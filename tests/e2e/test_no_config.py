@@ -1,6 +1,7 @@
 """A start without a config: a model server is found, or the demo model answers."""
 
 import re
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -32,7 +33,8 @@ async def started(folder: Path) -> AsyncIterator[Proxy]:
 
 
 def is_free(port: int) -> bool:
-    return all(c.laddr.port != port for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN)
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 async def asked(proxy: Proxy) -> str:

@@ -217,11 +217,13 @@ FRONTS = {
 
 
 def _run(name: str, start: Start, more: Sequence[str]) -> None:
-    front = FRONTS[name]
+    front, settings = FRONTS[name], start.settings
 
     def parser_with_defaults(opts: mitmproxy_options.Options) -> Any:
         opts.update(
-            mode=[f"reverse:{DEAD_END}@{_listen(start.settings)}"],
+            mode=[f"reverse:{DEAD_END}"],
+            listen_host="" if settings.host == "::" else settings.host,  # none: both families
+            listen_port=settings.port,
             connection_strategy="lazy",
             http2=False,
             store_streamed_bodies=True,
@@ -230,7 +232,7 @@ def _run(name: str, start: Start, more: Sequence[str]) -> None:
             showhost=True,  # the address that the client asked for, not the dead end
             **front.defaults,
         )
-        opts.update_defer(termlog_verbosity=LOG_LEVELS[start.settings.logging.level])
+        opts.update_defer(termlog_verbosity=LOG_LEVELS[settings.logging.level])
         return front.parser(opts)
 
     # Nobody reads the log of each connection, and the banner tells better where it listens.
@@ -238,13 +240,8 @@ def _run(name: str, start: Start, more: Sequence[str]) -> None:
         logging.getLogger(library).setLevel(logging.WARNING)
     # The console draws on the whole terminal.
     announce = None if name == "console" else _banner_printer(start)
-    launched = _with_addon(front.master(), Werkzeugkoppler(start.settings, announce))
+    launched = _with_addon(front.master(), Werkzeugkoppler(settings, announce))
     mitmproxy_main.run(launched, parser_with_defaults, list(more), front.filters)
-
-
-def _listen(settings: Settings) -> str:
-    """Where to listen, as mitmproxy's modes say it: IPv6 without brackets, both families without a host."""
-    return str(settings.port) if settings.host == "::" else f"{settings.host}:{settings.port}"
 
 
 def _banner_printer(start: Start) -> Callable[[Stack], None]:

@@ -8,9 +8,9 @@ flow would: it can be held, edited, answered by another addon (no network then),
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from http import HTTPStatus
 from urllib.parse import quote
@@ -100,33 +100,43 @@ async def leg(link: Link, request: HttpRequest, send: Send) -> AsyncIterator[Htt
     )
 
 
-async def call(
-    link: Link,
-    *,
-    source: str,
-    tool: str,
-    call_id: str,
-    arguments: str,
-    perform: Callable[[str], Awaitable[tuple[int, str]]],
-) -> str | None:
-    """Run a tool call.
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Something that is done here, shown as a request: a tool call, a command."""
+
+    kind: str
+    """What `flow.metadata` says it is; also the end of the host's name."""
+    host: str
+    """Who does it, such as the server of a tool."""
+    name: str
+    """What is done."""
+    body: str
+    more: Mapping[str, str] = field(default_factory=dict)
+    """Further entries of `flow.metadata`."""
+
+    @property
+    def url(self) -> str:
+        host = re.sub(r"[^a-z0-9.-]", "-", self.host.lower()).strip(".-") or "unnamed"
+        return f"http://{host}.{self.kind}/{quote(self.name, safe='')}"
+
+
+async def act(link: Link, what: Act, perform: Callable[[str], Awaitable[tuple[int, str]]]) -> str | None:
+    """Do something, by way of a flow.
 
     Args:
-        perform: Takes the arguments, as they may have been edited, and gives a status and the content
-            for the model.
+        perform: Takes the body, as it may have been edited, and gives a status and the outcome.
 
     Returns:
-        The content for the model, as it may have been edited; `None` where the flow was killed.
+        The outcome, as it may have been edited; `None` where the flow was killed.
     """
-    url = f"http://{_host(source)}.tool/{quote(tool, safe='')}"
-    flow = _flow(link, HttpRequest("POST", url, JSON_HEADERS, arguments.encode("utf-8", "replace")))
-    link.mark(flow, "tool", f"{source}/{tool} · leg {link.leg}", tool=tool, source=source, call_id=call_id)
+    flow = _flow(link, HttpRequest("POST", what.url, JSON_HEADERS, what.body.encode("utf-8", "replace")))
+    link.mark(flow, what.kind, f"{what.host}/{what.name} · leg {link.leg}", **what.more)
     try:
         async with _lifecycle(flow):
             await _before(flow)
             if flow.response is None:
-                status, content = await perform(flow.request.get_text(strict=False) or "")
-                flow.response = response(status, JSON_HEADERS, content.encode("utf-8", "replace"))
+                status, outcome = await perform(flow.request.get_text(strict=False) or "")
+                flow.response = response(status, JSON_HEADERS, outcome.encode("utf-8", "replace"))
         _check_killed(flow)
     except Killed:
         return None
@@ -192,10 +202,6 @@ def _request(flow: http.HTTPFlow) -> HttpRequest:
 def _fields(headers: Headers, length: int) -> http.Headers:
     headers = (*headers, ("content-length", str(length)))
     return http.Headers([(n.encode(), v.encode("utf-8", "surrogateescape")) for n, v in headers])
-
-
-def _host(source: str) -> str:
-    return re.sub(r"[^a-z0-9.-]", "-", source.lower()).strip(".-") or "unnamed"
 
 
 # Its way through the chain

@@ -147,14 +147,9 @@ class _Effects:
             if tool is None:
                 content = ToolResult(False, f"Unknown tool '{call.name}'").text()
             else:
-                content = await exchange.call(
-                    self._link(number),
-                    source=tool.source,
-                    tool=tool.name,
-                    call_id=call.id,
-                    arguments=call.arguments,
-                    perform=_performer(tool, outcome),
-                )
+                more = {"source": tool.source, "tool": tool.name, "call_id": call.id}
+                what = exchange.Act("tool", tool.source, tool.name, call.arguments, more)
+                content = await exchange.act(self._link(number), what, _performer(tool, outcome))
             if content is None:
                 outcome = {"success": False, "denied": True}
                 content = DENIED.text()

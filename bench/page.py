@@ -25,8 +25,8 @@ One upstream is asked on three ways, in turns within one run, and each value is 
 - **mitmdump**: plain mitmdump as a reverse proxy in front of it, told to stream bodies
   (`stream_large_bodies=1`), with its log and flow output off. It passes bytes on and does nothing else.
 - **Werkzeugkoppler**: this proxy with everything on: a key to check, a system message to add, two actions and
-  the tools of an MCP server to offer, traces to write, and its line of output for every flow. It reads every
-  event of a stream and decides about it.
+  the tools of an MCP server to offer and traces to write; its flow output is off too. It is started as `run.sh`
+  starts it. It reads every event of a stream and decides about it.
 
 A value with a sign is what the way adds to the direct one. **ratio** is Werkzeugkoppler over mitmdump: below
 1 is better for times and memory, above 1 for rates. **aim** is held against the ratio; where it has a unit,
@@ -38,6 +38,21 @@ slow streams (100 streams, 50 events a second each) carry the time at which they
 is full sends several events at once: then its delays are long and its CPU for an event is low. The memory is
 that of the proxy's own process: an MCP server over stdio has its own. Times depend on the machine and on what
 else it does; the ratios much less.
+
+## Where the time goes
+
+- **A plain chat**: a client flow that is answered at once costs about 0.9 ms in mitmproxy. The leg adds its own
+  flow and its way through the addon chain, about 0.2 ms, and the HTTP client, about 0.25 ms. What mitmdump spends
+  on its own server connection is saved, and so is most of asking each addon about each event.
+- **An event of a slow stream** comes alone, so nothing can be shared between events. Of its time about 47% is
+  mitmproxy pulling it from the loopback source (an addon cannot stream a response that it makes), 20% reading it
+  from the upstream, 12% reading and judging it, 9% writing it to the source. The second hop alone costs what plain
+  mitmdump costs in all: below a ratio of about 1.6 there is no way with it. Fast streams share these costs between
+  the events of one read, and there the proxy is the faster one.
+- **Delays of 100 slow streams** follow from that: 5000 events a second fill about 60% of a core, where plain
+  mitmdump needs 35%.
+- **Memory**: the MCP SDK takes 25 MB, the HTTP client 8 MB, the config's library 4 MB. Who configures no MCP server
+  does not load the SDK.
 """
 
 

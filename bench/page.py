@@ -46,10 +46,10 @@ Profiles of the proxy's process during such runs say:
 - **A plain chat**: what mitmdump spends on its own connection to the upstream, and on asking each addon about
   each event, is saved. The leg's own flow with its way through the addon chain and the HTTP client take about
   0.2 ms each of that back.
-- **An event of a slow stream** comes alone, so nothing can be shared between events. Nearly half of its time is
-  mitmproxy pulling it from the loopback source (an addon cannot stream a response that it makes), about 37% is
-  ours: reading it from the upstream, judging it, writing it to the source. Fast streams share these costs
-  between the events of one read, and there the proxy is the faster one.
+- **An event of a slow stream** comes alone, so nothing can be shared between events. Nearly half of its time
+  is mitmproxy pulling it from the loopback source (an addon cannot stream a response that it makes), about
+  37% is ours: reading it from the upstream, judging it, writing it to the source. Fast streams share these
+  costs between the events of one read, and there the proxy is the faster one.
 - **Delays of 100 slow streams** follow from that: 5000 events a second fill twice as much of a core as with
   plain mitmdump.
 - **Memory**: importing the MCP SDK takes 25 MB, the HTTP client 8 MB, pydantic 4 MB. Who configures no MCP

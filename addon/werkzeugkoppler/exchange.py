@@ -15,7 +15,7 @@ from functools import lru_cache
 from http import HTTPStatus
 from urllib.parse import quote
 
-from anyio import move_on_after
+from anyio import CancelScope, move_on_after
 from mitmproxy import connection, ctx, http
 from mitmproxy.flow import Error
 from mitmproxy.hooks import Hook, UpdateHook
@@ -42,7 +42,7 @@ _VIEW_INTERVAL = 0.5
 _TRANSFER_HEADERS = ("content-encoding", "transfer-encoding", "content-length")
 
 _KILL_SECONDS = 0.2
-"""How soon it is noticed that a held flow was killed."""
+"""How soon it is noticed that a flow was killed while it was held, or while its work was done."""
 
 type Send = Callable[[HttpRequest], AbstractAsyncContextManager[HttpAnswer]]
 
@@ -135,7 +135,9 @@ async def act(link: Link, what: Act, perform: Callable[[str], Awaitable[tuple[in
         async with _lifecycle(flow):
             await _before(flow)
             if flow.response is None:
-                status, outcome = await perform(flow.request.get_text(strict=False) or "")
+                status, outcome = await _unless_killed(
+                    flow, perform(flow.request.get_text(strict=False) or "")
+                )
                 flow.response = response(status, JSON_HEADERS, outcome.encode("utf-8", "replace"))
         _check_killed(flow)
     except Killed:
@@ -226,6 +228,31 @@ async def _before(flow: http.HTTPFlow) -> None:
     await _trigger(HttpRequestHook(flow), flow)
     await released(flow)
     _check_killed(flow)
+
+
+async def _unless_killed[T](flow: http.HTTPFlow, work: Awaitable[T]) -> T:
+    """Do the work; a kill of the flow, which wakes nobody either, breaks it off.
+
+    Raises:
+        Killed: It was.
+    """
+    loop = asyncio.get_running_loop()
+    scope = CancelScope()
+    timer = loop.call_later(_KILL_SECONDS, lambda: look())
+
+    def look() -> None:
+        nonlocal timer
+        if flow.error is not None:
+            scope.cancel()
+        else:
+            timer = loop.call_later(_KILL_SECONDS, look)
+
+    try:
+        with scope:
+            return await work
+    finally:
+        timer.cancel()
+    raise Killed
 
 
 async def released(flow: http.HTTPFlow) -> None:

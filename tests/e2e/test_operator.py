@@ -108,6 +108,29 @@ async def test_a_call_that_is_killed_is_denied_and_the_model_is_told(
 
 
 @pytest.mark.contract("BX-10")
+async def test_a_call_that_is_killed_while_it_is_held_is_denied(client: Client, upstream: Upstream) -> None:
+    upstream.script(calls(echo("please hold"), text="Wait."), says("Then not."))
+    async with client.streamed() as stream:
+        await stream.until("Wait.")
+        await client.get("/kill")
+        assert (await stream.rest()).text == "Then not."
+    assert "denied" in upstream.chats[1].json["messages"][-1]["content"]
+
+
+@pytest.mark.contract("BX-10")
+async def test_a_call_that_is_killed_while_it_runs_is_denied_and_its_command_ends(
+    client: Client, upstream: Upstream, lifelines: Lifelines
+) -> None:
+    upstream.script(calls(Call("actions__hold", '{"NOTE": "please run"}')), says("Then not."))
+    async with client.streamed() as stream:
+        await lifelines.running(1)
+        await client.get("/kill")
+        await lifelines.running(0)
+        assert (await stream.rest()).text == "Then not."
+    assert "denied" in upstream.chats[1].json["messages"][-1]["content"]
+
+
+@pytest.mark.contract("BX-10")
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_leg_that_is_killed_fails_the_turn(client: Client, upstream: Upstream, stream: bool) -> None:
     answer = await client.chat("please kill leg", stream=stream)

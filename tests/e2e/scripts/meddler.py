@@ -1,7 +1,8 @@
 """A user's script as a person at mitmproxy might act: it edits, answers, holds and kills exchanges.
 
-What it does is asked for by words in the exchange. `GET /let-go` lets go what is held, `GET /look` shows
-what has been seen of the answer of the leg that was updated last, `GET /replay` replays the last chat.
+What it does is asked for by words in the exchange. `GET /let-go` lets go what is held, `GET /kill` kills it,
+or what runs, `GET /look` shows what has been seen of the answer of the leg that was updated last,
+`GET /replay` replays the last chat.
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from mitmproxy import ctx, http
 from mitmproxy.flow import Flow
 
 held: list[http.HTTPFlow] = []
+running: list[http.HTTPFlow] = []
 looked_at: list[bytes] = [b""]
 chats: list[http.HTTPFlow] = []
 
@@ -33,6 +35,8 @@ def request(flow: http.HTTPFlow) -> None:
             flow_held = held.pop()
             replaced(flow_held.request, "please hold", "held")
             flow_held.resume()
+    if flow.request.path == "/kill":
+        (held or running).pop().kill()
     if flow.request.path == "/look":
         flow.response = http.Response.make(200, looked_at[-1])
     if flow.request.path == "/replay":
@@ -45,6 +49,8 @@ def request(flow: http.HTTPFlow) -> None:
         flow.kill()
     elif f"please answer {kind(flow)}" in text:
         flow.response = http.Response.make(200, ANSWERS[kind(flow)], {"content-type": "application/json"})
+    elif "please run" in text and kind(flow) == "tool":
+        running.append(flow)
     elif "please hold" in text and kind(flow) == "tool":
         held.append(flow)
         flow.intercept()

@@ -20,6 +20,7 @@ LAYERS = (
     {"turn", "direct"},
     {"tools", "upstreams"},
     {"exchange", "traces"},
+    {"flows"},
     {"gate", "config"},
     {"wire"},
     {"errors"},
@@ -30,7 +31,7 @@ Names on one line know nothing of each other.
 """
 
 HOMES = {
-    "mitmproxy": {"main", "cli", "proxy", "options", "hooktable", "exchange", "views", "visit"},
+    "mitmproxy": {"main", "cli", "proxy", "options", "hooktable", "exchange", "flows", "views", "visit"},
     "aiohttp": {"upstreams"},
     "mcp": {"tools.mcp_servers"},
 }

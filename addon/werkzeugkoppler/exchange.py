@@ -9,20 +9,18 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
-from http import HTTPStatus
 from urllib.parse import quote
 
 from anyio import CancelScope, move_on_after
 from mitmproxy import connection, ctx, http
 from mitmproxy.flow import Error
 from mitmproxy.hooks import Hook, UpdateHook
-from mitmproxy.net.http.url import hostport, parse
 from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpRequestHook, HttpResponseHook
 
-from werkzeugkoppler.errors import Headers, UpstreamError
+from werkzeugkoppler.errors import UpstreamError
+from werkzeugkoppler.flows import make_flow, request_of, response
 from werkzeugkoppler.wire.http import (
     EVENT_STREAM,
     JSON_HEADERS,
@@ -39,7 +37,8 @@ METADATA = "werkzeugkoppler"
 _VIEW_INTERVAL = 0.5
 """Seconds between two looks that the view gets at a growing answer: each copies all that has come."""
 
-_TRANSFER_HEADERS = ("content-encoding", "transfer-encoding", "content-length")
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+"""As for requests by default. A model that goes round in circles must not fill the memory."""
 
 _KILL_SECONDS = 0.2
 """How soon it is noticed that a flow was killed while it was held, or while its work was done."""
@@ -76,21 +75,22 @@ async def leg(link: Link, request: HttpRequest, send: Send) -> AsyncIterator[Htt
     Raises:
         UpstreamError: The flow was killed, or what `send` raises.
     """
-    flow = _flow(link, request)
+    flow = make_flow(link.client_conn, request)
     link.mark(flow, *(("leg", f"leg {link.leg}") if link.leg else ("models", "models")))
     try:
         async with _lifecycle(flow):
             await _before(flow)
             if flow.response is None:
-                async with send(_request(flow)) as answer:
+                async with AsyncExitStack() as stack:
+                    entering = stack.enter_async_context(send(request_of(flow)))
+                    answer = await _unless_killed(flow, entering)
                     flow.response = response(answer.status, answer.headers, b"")
-                    with _Recording(flow, flow.response) as recording:
-                        pieces = recording.of(answer.pieces)
-                        if media_type(answer.headers) == EVENT_STREAM:
-                            yield MadeAnswer(answer.status, answer.headers, pieces)
-                            return
-                        async for _ in pieces:
-                            pass
+                    recording = stack.enter_context(_Recording(flow, flow.response, answer))
+                    if media_type(answer.headers) == EVENT_STREAM:
+                        yield MadeAnswer(answer.status, answer.headers, recording.pieces())
+                        return
+                    async for _ in recording.pieces():
+                        pass
         _check_killed(flow)
     except Killed as error:
         raise UpstreamError("the request to the upstream was killed by the operator") from error
@@ -129,7 +129,8 @@ async def act(link: Link, what: Act, perform: Callable[[str], Awaitable[tuple[in
     Returns:
         The outcome, as it may have been edited; `None` where the flow was killed.
     """
-    flow = _flow(link, HttpRequest("POST", what.url, JSON_HEADERS, what.body.encode("utf-8", "replace")))
+    request = HttpRequest("POST", what.url, JSON_HEADERS, what.body.encode("utf-8", "replace"))
+    flow = make_flow(link.client_conn, request)
     link.mark(flow, what.kind, f"{what.host}/{what.name} · leg {link.leg}", **what.more)
     try:
         async with _lifecycle(flow):
@@ -146,66 +147,6 @@ async def act(link: Link, what: Act, perform: Callable[[str], Awaitable[tuple[in
     return flow.response.get_text(strict=False) or ""
 
 
-# The flow
-
-
-def response(status: int, headers: Headers, body: bytes) -> http.Response:
-    """A response with a whole body, whatever transfer the headers speak of."""
-    now = time.time()
-    reason = HTTPStatus(status).phrase.encode() if status in HTTPStatus else b""
-    kept = tuple((n, v) for n, v in headers if n.lower() not in _TRANSFER_HEADERS)
-    return http.Response(b"HTTP/1.1", status, reason, _fields(kept, len(body)), body, None, now, now)
-
-
-def _flow(link: Link, request: HttpRequest) -> http.HTTPFlow:
-    scheme, host, port, path = _parsed(request.url)
-    now = time.time()
-    headers = (("host", hostport(scheme.decode(), host, port)), *request.headers)
-    flow = http.HTTPFlow(link.client_conn, _server(host, port), live=True)
-    flow.request = http.Request(
-        host=host,
-        port=port,
-        method=request.method.encode(),
-        scheme=scheme,
-        authority=b"",
-        path=path,
-        http_version=b"HTTP/1.1",
-        headers=_fields(headers, len(request.body)),
-        content=request.body,
-        trailers=None,
-        timestamp_start=now,
-        timestamp_end=now,
-    )
-    return flow
-
-
-@lru_cache(maxsize=256)
-def _parsed(url: str) -> tuple[bytes, str, int, bytes]:
-    # Few addresses are asked again and again, and mitmproxy checks each as if it came from the wire.
-    scheme, host, port, path = parse(url)
-    return scheme, host.decode(), port, path
-
-
-@lru_cache(maxsize=256)
-def _server(host: str, port: int) -> connection.Server:
-    # Shared by the flows to one address: a flow only shows it, and making one takes its time.
-    return connection.Server(address=(host, port))
-
-
-def _request(flow: http.HTTPFlow) -> HttpRequest:
-    """What is sent: the flow's request as the addon chain left it."""
-    request = flow.request
-    headers = [(n.decode(), v.decode("utf-8", "surrogateescape")) for n, v in request.headers.fields]
-    kept = tuple((n, v) for n, v in headers if n.lower() not in ("host", "content-length"))
-    url = f"{request.scheme}://{hostport(request.scheme, request.host, request.port)}{request.path}"
-    return HttpRequest(request.method, url, kept, request.get_content(strict=False) or b"")
-
-
-def _fields(headers: Headers, length: int) -> http.Headers:
-    headers = (*headers, ("content-length", str(length)))
-    return http.Headers([(n.encode(), v.encode("utf-8", "surrogateescape")) for n, v in headers])
-
-
 # Its way through the chain
 
 
@@ -215,8 +156,9 @@ async def _lifecycle(flow: http.HTTPFlow) -> AsyncIterator[None]:
     try:
         yield
     except BaseException as error:
+        flow.resume()  # nobody waits for it any more
         if flow.error is None:
-            flow.error = Error(str(error) or "cancelled: the client left")
+            flow.error = Error("cancelled" if isinstance(error, asyncio.CancelledError) else str(error))
         await _end(flow, HttpErrorHook(flow))
         raise
     await _end(flow, HttpResponseHook(flow))
@@ -283,38 +225,52 @@ def _check_killed(flow: http.HTTPFlow) -> None:
 class _Recording:
     """Lets the flow's content grow while an answer comes in; whole at the end, however that comes."""
 
-    def __init__(self, flow: http.HTTPFlow, response: http.Response) -> None:
+    def __init__(self, flow: http.HTTPFlow, response: http.Response, answer: HttpAnswer) -> None:
         self._flow = flow
         self._response = response
+        self._answer = answer
         self._seen: list[bytes] = []
-        self._next_look: asyncio.TimerHandle | None = None
-        self._looked = -_VIEW_INTERVAL  # when, on the loop's clock
+        self._size = 0
+        self._shown = 0  # pieces that the flow's content holds
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_soon(self._look)
 
-    async def of(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The pieces as they come."""
-        loop = asyncio.get_running_loop()
-        async for piece in pieces:
-            if self._flow.error is not None:
-                _check_killed(self._flow)
-            self._seen.append(piece)
-            if self._next_look is None:
-                self._next_look = loop.call_at(self._looked + _VIEW_INTERVAL, self._look, loop)
-            yield piece
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The answer's pieces as they come.
 
-    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._next_look = None
-        self._looked = loop.time()
-        self._keep()
-        ctx.master.addons.trigger(UpdateHook([self._flow]))
+        Raises:
+            Killed: Somebody killed the flow meanwhile.
+            UpstreamError: There are too many.
+        """
+        try:
+            async for piece in self._answer.pieces:
+                self._size += len(piece)
+                if self._size > MAX_ANSWER_BYTES:
+                    raise UpstreamError(f"the upstream's answer is larger than {MAX_ANSWER_BYTES} bytes")
+                self._seen.append(piece)
+                yield piece
+        except UpstreamError:
+            _check_killed(self._flow)  # then the failure is our own doing
+            raise
+
+    def _look(self) -> None:
+        """Show what has come, and break off where the flow was killed: that wakes nobody who waits."""
+        if self._flow.error is not None:
+            self._answer.abort()
+            return
+        if self._shown != len(self._seen):
+            self._keep()
+            ctx.master.addons.trigger(UpdateHook([self._flow]))
+        self._timer = self._loop.call_later(_VIEW_INTERVAL, self._look)
 
     def _keep(self) -> None:
+        self._shown = len(self._seen)
         self._response.data.content = b"".join(self._seen)
 
     def __enter__(self) -> "_Recording":
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        if self._next_look is not None:
-            self._next_look.cancel()
+        self._timer.cancel()
         self._keep()
-        self._response.headers["content-length"] = str(len(self._response.data.content or b""))
+        self._response.headers["content-length"] = str(self._size)

@@ -22,7 +22,8 @@ from werkzeugkoppler.config.schema import Settings
 from werkzeugkoppler.endpoints import routes
 from werkzeugkoppler.endpoints.call import Call, Reply, Streamed, error_reply
 from werkzeugkoppler.errors import ApiError, ConfigError, Headers, internal_error
-from werkzeugkoppler.exchange import METADATA, released, response
+from werkzeugkoppler.exchange import METADATA, released
+from werkzeugkoppler.flows import response
 from werkzeugkoppler.gate import auth
 from werkzeugkoppler.gate.limits import Slots, check_size
 from werkzeugkoppler.source import Outlet, Source
@@ -85,12 +86,17 @@ class Werkzeugkoppler:
 
     # A request, in the order of its events
 
+    def http_connect(self, flow: http.HTTPFlow) -> None:
+        _redact(flow)
+
     def requestheaders(self, flow: http.HTTPFlow) -> None:
+        authorization = flow.request.headers.get("authorization")
+        _redact(flow)  # first: what mitmproxy has refused by now is recorded too
         if flow.response or flow.error or not flow.live:
             return
         visit = self._visits.receive(flow)
         with self._boundary(flow, visit):
-            self._admit(flow, visit)
+            self._admit(flow, visit, authorization)
 
     async def request(self, flow: http.HTTPFlow) -> None:
         visit = self._visits.get(flow)
@@ -116,6 +122,8 @@ class Werkzeugkoppler:
             return
         if visit.parked is not None:
             flow.response.stream = True
+            if flow.request.is_http10 and flow.response.headers.pop("transfer-encoding", None):
+                flow.response.headers["connection"] = "close"  # the end of the connection is the body's end
         visit.put_back(flow)
 
     def response(self, flow: http.HTTPFlow) -> None:
@@ -164,12 +172,8 @@ class Werkzeugkoppler:
 
     # What a request is, and whether it is let in
 
-    def _admit(self, flow: http.HTTPFlow, visit: Visit) -> None:
+    def _admit(self, flow: http.HTTPFlow, visit: Visit, authorization: str | None) -> None:
         headers = flow.request.headers
-        authorization = headers.get("authorization")
-        for name in REDACTED_HEADERS:
-            if name in headers:
-                headers[name] = "[removed]"
         if METADATA in flow.metadata and flow.metadata[METADATA]["kind"] != "client":
             problem = "this is a part of a turn: replay the client's request instead"
             raise ApiError(409, problem, code="not_a_client_request")
@@ -254,6 +258,12 @@ class Werkzeugkoppler:
 
         visit.parked = self._source.park(answerer)
         set_address(flow, ("127.0.0.1", self._source.port, b"http", visit.parked.encode()))
+
+
+def _redact(flow: http.HTTPFlow) -> None:
+    for name in REDACTED_HEADERS:
+        if name in flow.request.headers:
+            flow.request.headers[name] = "[removed]"
 
 
 def _response(flow: http.HTTPFlow, visit: Visit, reply: Reply) -> http.Response:

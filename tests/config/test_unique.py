@@ -10,7 +10,7 @@ ACTION = "actions:\n  - name: one\n    description: d\n    command: run\n"
 def test_each_name_stands_once(tmp_path: Path) -> None:
     content = """
 mcp_servers:
-  - {server_id: a, transport: http, url: u}
+  - {server_id: a, transport: http, url: "http://u"}
   - {server_id: a, transport: wrong}
 actions:
   - text

@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.client import Client
 from tests.e2e.launch import Command
-from tests.fakes.answers import calls, says
+from tests.fakes.answers import Hang, calls, says
 from tests.fakes.chunks import Call
 from tests.fakes.lifelines import Lifelines
 from tests.fakes.upstream import Upstream
@@ -136,6 +136,20 @@ async def test_a_leg_that_is_killed_fails_the_turn(client: Client, upstream: Ups
     answer = await client.chat("please kill leg", stream=stream)
     assert answer.status == 502 and "killed" in answer.error["message"]
     assert not upstream.requests
+
+
+@pytest.mark.contract("BX-10")
+@pytest.mark.parametrize("begun", [False, True])
+async def test_a_leg_that_is_killed_while_the_upstream_is_silent_ends_at_once(
+    client: Client, upstream: Upstream, begun: bool
+) -> None:
+    upstream.script(says("Hel", anyio.Event(), "lo") if begun else Hang())
+    async with client.streamed("please run") as stream:
+        await (stream.until("Hel") if begun else upstream.chat())
+        await client.get("/kill")
+        error = (await stream.rest()).chunks[-1]["error"]
+    assert "killed" in error["message"]
+    await upstream.chats[0].closed.wait()
 
 
 @pytest.mark.contract("BX-10")

@@ -1,5 +1,7 @@
 """The sections that describe where tools come from: MCP servers and actions."""
 
+import re
+import shlex
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -44,7 +46,10 @@ class McpServer(Section):
     @field_validator(*_HTTP_KEYS)
     @classmethod
     def _for_http(cls, value: Any, info: ValidationInfo) -> Any:
-        return _fitting(value, info, own="http", needed="url")
+        value = _fitting(value, info, own="http", needed="url")
+        if info.field_name == "url" and value is not None and not re.match(r"https?://[^/]", value):
+            raise ValueError("is no address: write it as http://127.0.0.1:9000/mcp")
+        return value
 
 
 class Parameter(Section):
@@ -58,7 +63,7 @@ class Parameter(Section):
     @field_validator("name")
     @classmethod
     def _fit_for_the_environment(cls, name: str) -> str:
-        if "=" in name or not name.isprintable():
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
             raise ValueError("cannot name an environment variable: use letters, digits and _")
         return name
 
@@ -68,13 +73,24 @@ class Action(Section):
 
     name: NonBlank
     description: str
-    command: NonBlank
     arguments: Texts | None = None
     """None: `command` is a whole command line, to be split as a shell would."""
+    command: NonBlank
     parameters: Annotated[tuple[Parameter, ...], a_tuple_of] = ()
     run_path: str | None = None
     timeout: Seconds = 60
     max_output_bytes: Annotated[int, Field(ge=1)] = 262144
+
+    # `arguments` stands above: only then is it known here.
+    @field_validator("command")
+    @classmethod
+    def _can_be_split(cls, command: str, info: ValidationInfo) -> str:
+        if info.data.get("arguments") is None:
+            try:
+                shlex.split(command)
+            except ValueError as error:
+                raise ValueError(f"cannot be split into words ({error}): mend the quotes") from error
+        return command
 
 
 def _fitting(value: Any, info: ValidationInfo, *, own: str, needed: str) -> Any:

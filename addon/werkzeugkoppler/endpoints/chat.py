@@ -12,7 +12,7 @@ from typing import Any
 from werkzeugkoppler import exchange
 from werkzeugkoppler.endpoints.call import Call, Outlet, Reply, Streamed
 from werkzeugkoppler.endpoints.stream import write_stream
-from werkzeugkoppler.errors import Headers
+from werkzeugkoppler.errors import Headers, UpstreamError
 from werkzeugkoppler.tools.tool import Tool, ToolResult
 from werkzeugkoppler.turn import engine
 from werkzeugkoppler.turn.collect import PlainAnswer
@@ -25,6 +25,9 @@ from werkzeugkoppler.wire.chat import ChatRequest, parse_request
 from werkzeugkoppler.wire.http import EVENT_STREAM, JSON_HEADERS, HttpRequest, media_type
 
 DENIED = ToolResult(False, "The call was denied by the operator")
+
+NO_CONTENT = (204, 205)
+"""Successes without a body."""
 
 logger = logging.getLogger(__name__)
 
@@ -120,6 +123,10 @@ class _Effects:
             if not 200 <= answer.status < 300:
                 raise await read_refusal(answer)
             kind = media_type(answer.headers)
+            if answer.status in NO_CONTENT or kind == "text/html":
+                raise UpstreamError(
+                    f"the upstream answered {answer.status} with {kind or 'nothing'}, no completion"
+                )
             is_stream = kind == EVENT_STREAM or (self._stream and not kind.endswith("json"))
             yield _UpstreamReply(is_stream, answer.pieces)
 

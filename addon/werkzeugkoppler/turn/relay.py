@@ -70,7 +70,8 @@ class StreamedAnswer:
         if self._done:
             return b""
         if not event.data:
-            return event.raw  # a comment: it keeps the client's connection alive too
+            # A comment keeps the client's connection alive too. Anything else is no event.
+            return event.raw if event.raw.startswith(b":") else b""
         if event.data.rstrip() == b"[DONE]":
             self._done = True
             return b""

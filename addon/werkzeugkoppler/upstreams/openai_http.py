@@ -68,7 +68,9 @@ class OpenAiHttp:
             )
         self.state.ok, self.state.error = True, None
         try:
-            yield MadeAnswer(response.status, tuple(response.headers.items()), self._pieces(response))
+            yield MadeAnswer(
+                response.status, tuple(response.headers.items()), self._pieces(response), response.close
+            )
             if not response.content.at_eof():
                 # The answer is complete: how its connection ends is nobody's trouble.
                 with move_on_after(DRAIN_SECONDS), suppress(aiohttp.ClientError, TimeoutError, OSError):

@@ -1,6 +1,6 @@
 """HTTP messages as the exchanges and the upstreams hand them on."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,6 +34,10 @@ class HttpAnswer(Protocol):
         """The body as it comes, to be read once."""
         ...
 
+    def abort(self) -> None:
+        """Break the answer off: whoever waits for the next piece is told so by an error."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class MadeAnswer:
@@ -42,6 +46,12 @@ class MadeAnswer:
     status: int
     headers: Headers
     pieces: AsyncIterator[bytes]
+    break_off: Callable[[], None] | None = None
+    """What `abort` does; without it nothing, for a body that is here already."""
+
+    def abort(self) -> None:
+        if self.break_off is not None:
+            self.break_off()
 
 
 def media_type(headers: Headers) -> str:

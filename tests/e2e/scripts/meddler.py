@@ -49,7 +49,7 @@ def request(flow: http.HTTPFlow) -> None:
         flow.kill()
     elif f"please answer {kind(flow)}" in text:
         flow.response = http.Response.make(200, ANSWERS[kind(flow)], {"content-type": "application/json"})
-    elif "please run" in text and kind(flow) == "tool":
+    elif "please run" in text and kind(flow):
         running.append(flow)
     elif "please hold" in text and kind(flow) == "tool":
         held.append(flow)

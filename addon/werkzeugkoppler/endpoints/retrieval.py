@@ -22,7 +22,8 @@ logger = logging.getLogger(__name__)
 async def our_messages(call: Call, request: ChatRequest) -> list[dict[str, Any]]:
     """The `init_messages` for this turn; every reader has been run, once (WK-42, WK-43)."""
     settings = call.stack.settings
-    readings = await _read_all(call, request.last_user_text)
+    # Most stacks have no reader: their turns are spared a task group, which is a round of the loop.
+    readings = await _read_all(call, request.last_user_text) if call.stack.readers else {}
     for name in sorted(readers_named(settings.init_messages) - readings.keys()):
         logger.warning("There is no reader %s, its placeholder becomes empty", name)
     now = datetime.now(ZoneInfo(settings.timezone)) if settings.timezone else datetime.now().astimezone()

@@ -19,7 +19,7 @@ from mitmproxy.flow import Error
 from mitmproxy.hooks import Hook, UpdateHook
 from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpRequestHook, HttpResponseHook
 
-from werkzeugkoppler.errors import UpstreamError
+from werkzeugkoppler.errors import Headers, UpstreamError
 from werkzeugkoppler.flows import make_flow, request_of, response
 from werkzeugkoppler.wire.http import (
     EVENT_STREAM,
@@ -113,11 +113,18 @@ class Act:
     body: str
     more: Mapping[str, str] = field(default_factory=dict)
     """Further entries of `flow.metadata`."""
+    headers: Headers = JSON_HEADERS
+    """What the body and the outcome are."""
 
     @property
     def url(self) -> str:
         host = re.sub(r"[^a-z0-9.-]", "-", self.host.lower()).strip(".-") or "unnamed"
         return f"http://{host}.{self.kind}/{quote(self.name, safe='')}"
+
+    def comment(self, leg: int) -> str:
+        """What it is called in a list of flows; `leg` is 0 before the first."""
+        label = f"{self.host}/{self.name}" if self.name else f"{self.kind} {self.host}"
+        return f"{label} · leg {leg}" if leg else label
 
 
 async def act(link: Link, what: Act, perform: Callable[[str], Awaitable[tuple[int, str]]]) -> str | None:
@@ -129,9 +136,9 @@ async def act(link: Link, what: Act, perform: Callable[[str], Awaitable[tuple[in
     Returns:
         The outcome, as it may have been edited; `None` where the flow was killed.
     """
-    request = HttpRequest("POST", what.url, JSON_HEADERS, what.body.encode("utf-8", "replace"))
+    request = HttpRequest("POST", what.url, what.headers, what.body.encode("utf-8", "replace"))
     flow = make_flow(link.client_conn, request)
-    link.mark(flow, what.kind, f"{what.host}/{what.name} · leg {link.leg}", **what.more)
+    link.mark(flow, what.kind, what.comment(link.leg), **what.more)
     try:
         async with _lifecycle(flow):
             await _before(flow)
@@ -139,7 +146,7 @@ async def act(link: Link, what: Act, perform: Callable[[str], Awaitable[tuple[in
                 status, outcome = await _unless_killed(
                     flow, perform(flow.request.get_text(strict=False) or "")
                 )
-                flow.response = response(status, JSON_HEADERS, outcome.encode("utf-8", "replace"))
+                flow.response = response(status, what.headers, outcome.encode("utf-8", "replace"))
         _check_killed(flow)
     except Killed:
         return None

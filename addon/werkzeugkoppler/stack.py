@@ -11,7 +11,9 @@ from anyio import create_task_group
 from werkzeugkoppler import exchange
 from werkzeugkoppler.config.schema import Settings
 from werkzeugkoppler.errors import ApiError, UpstreamError
+from werkzeugkoppler.tools import process
 from werkzeugkoppler.tools.actions import action_tool
+from werkzeugkoppler.tools.readers import MessageReader, message_reader
 from werkzeugkoppler.tools.registry import Toolbox, ToolSource, definition
 from werkzeugkoppler.tools.tool import Tool
 from werkzeugkoppler.upstreams.base import Upstream
@@ -32,6 +34,7 @@ class Stack:
         self.settings = settings
         self.upstream = _upstream(settings)
         self.toolbox = _toolbox(settings)
+        self.readers = _readers(settings)
         self._settled = False
         self._definitions: dict[str, tuple[Tool, str]] = {}
         self._first_model: Any = None
@@ -98,12 +101,24 @@ class Stack:
 
 
 def _toolbox(settings: Settings) -> Toolbox:
-    secrets = [key for key in (settings.service_api_key, settings.upstream_api_key) if key]
+    secrets = _secrets(settings)
     actions = [
         action_tool(action, root=Path.cwd(), environ=os.environ, secrets=secrets)
         for action in settings.actions
     ]
     return Toolbox(_mcp_servers(settings), actions)
+
+
+def _readers(settings: Settings) -> tuple[MessageReader, ...]:
+    environ = process.child_environment(os.environ, _secrets(settings))
+    return tuple(
+        message_reader(reader, root=Path.cwd(), environ=environ)
+        for reader in settings.last_user_message_readers
+    )
+
+
+def _secrets(settings: Settings) -> list[str]:
+    return [key for key in (settings.service_api_key, settings.upstream_api_key) if key]
 
 
 def _mcp_servers(settings: Settings) -> list[ToolSource]:

@@ -51,6 +51,9 @@ actions:
     run_path: sub
     timeout: 7
     max_output_bytes: 8
+last_user_message_readers:
+  - {name: my notes, command: c, arguments: [-n, 5], run_path: sub, timeout: 9, max_output_bytes: 10}
+timezone: Europe/Berlin
 traces: {enabled: off, dir: /t, keep_days: 0.5, keep_bytes: 0}
 logging: {level: debug}
 """,
@@ -97,6 +100,17 @@ logging: {level: debug}
                 "max_output_bytes": 8,
             },
         ),
+        "last_user_message_readers": (
+            {
+                "name": "my notes",
+                "command": "c",
+                "arguments": ("-n", "5"),
+                "run_path": "sub",
+                "timeout": 9,
+                "max_output_bytes": 10,
+            },
+        ),
+        "timezone": "Europe/Berlin",
         "traces": {"enabled": False, "dir": "/t", "keep_days": 0.5, "keep_bytes": 0},
         "logging": {"level": "DEBUG"},
     }

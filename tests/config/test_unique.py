@@ -12,6 +12,9 @@ def test_each_name_stands_once(tmp_path: Path) -> None:
 mcp_servers:
   - {server_id: a, transport: http, url: "http://u"}
   - {server_id: a, transport: wrong}
+last_user_message_readers:
+  - {name: a, command: c}
+  - {name: a, command: c}
 actions:
   - text
   - {name: a, description: d, command: c, parameters: {}}
@@ -27,8 +30,10 @@ actions:
     again = [line for line in problems(tmp_path, UPSTREAM + content) if "the same" in line]
     assert again == [
         "config.yaml:5:17: mcp_servers[1].server_id: is the same as in entry [0]: choose another name",
-        "config.yaml:10:11: actions[3].name: is the same as in entry [1]: choose another name",
-        "config.yaml:16:16: actions[3].parameters[2].name: is the same as in entry [0]: choose another name",
+        "config.yaml:8:12: last_user_message_readers[1].name: is the same as in entry [0]:"
+        " choose another name",
+        "config.yaml:13:11: actions[3].name: is the same as in entry [1]: choose another name",
+        "config.yaml:19:16: actions[3].parameters[2].name: is the same as in entry [0]: choose another name",
     ]
 
 

@@ -18,7 +18,7 @@ SUFFIX = ".trace.ndjson"
 
 @pytest.fixture(scope="module")
 def settings() -> dict[str, Any]:
-    return {"actions": [HELLO]}
+    return {"actions": [HELLO], "last_user_message_readers": [{"name": "notes", "command": "cat"}]}
 
 
 async def trace(proxy: Proxy, name: str) -> list[dict[str, Any]]:
@@ -98,3 +98,14 @@ async def test_a_client_that_left_is_told(
         await anyio.sleep(POLL_SECONDS)
     events = await trace(proxy, new.pop())
     assert of("proxy_response", events)[0]["cancelled"] is True
+
+
+async def test_a_reader_is_told_by_its_name_and_size_alone(
+    client: Client, proxy: Proxy, upstream: Upstream
+) -> None:
+    upstream.script(says("Hello."))
+    answer = await client.chat("a secret question")
+    events = await trace(proxy, answer.headers["X-Werkzeugkoppler-Trace-Id"])
+    (reader,) = of("reader", events)
+    assert (reader["name"], reader["success"], reader["bytes"]) == ("notes", True, 17)
+    assert "secret" not in json.dumps(events)

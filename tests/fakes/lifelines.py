@@ -42,6 +42,11 @@ class Lifelines:
         action = {"name": name, "description": "Holds on", "command": sys.executable, "arguments": arguments}
         return action | overrides
 
+    def reader(self, name: str, generations: int = 1, **overrides: Any) -> dict[str, Any]:
+        """The settings of a reader that runs the program."""
+        action = self.action(name, generations)
+        return {key: action[key] for key in ("name", "command", "arguments")} | overrides
+
     async def running(self, number: int) -> None:
         """Wait until that many programs run; for none, until all have ended."""
         while len(self._lines) != number:

@@ -108,3 +108,19 @@ def test_a_request_that_cannot_be_used_is_refused_with_a_code(body: bytes, code:
 def test_a_refusal_says_where_the_fault_is() -> None:
     error = refusal(b'{"messages":[{"role":"user"},{"role":"robot"}]}')
     assert error.message.startswith("messages[1].role is 'robot', expected one of assistant, developer,")
+
+
+@pytest.mark.contract("WK-45")
+@pytest.mark.parametrize(
+    ("contents", "text"),
+    [
+        (["first", "last"], "last"),
+        ([[{"type": "text", "text": "a"}, {"type": "image_url"}, {"type": "text", "text": "b"}]], "a\nb"),
+        (["first", None], ""),
+        ([], ""),
+    ],
+)
+def test_the_last_user_text_is_that_of_the_last_user_message(contents: list[Any], text: str) -> None:
+    messages = [{"role": "user", "content": content} for content in contents]
+    body = {"messages": [*messages, {"role": "assistant", "content": "hm"}]}
+    assert parse_request(json.dumps(body).encode()).last_user_text == text

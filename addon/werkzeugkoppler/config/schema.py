@@ -6,15 +6,17 @@ What each key is for is written once, in `docs/configuration.md`; a test holds t
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from werkzeugkoppler.config.address import ServiceAddress, is_loopback, service_address, upstream_url
+from werkzeugkoppler.config.reader_section import Reader
 from werkzeugkoppler.config.section import ApiKey, FlooredAtOne, NonBlank, Seconds, Section, a_tuple_of
 from werkzeugkoppler.config.tool_sections import Action, McpServer, Parameter
 
-__all__ = ["Action", "Logging", "McpServer", "Parameter", "Settings", "Traces"]
+__all__ = ["Action", "Logging", "McpServer", "Parameter", "Reader", "Settings", "Traces"]
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
 LEVELS = {name: name for name in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")} | {"WARN": "WARNING"}
@@ -25,6 +27,7 @@ AS_WRITTEN = (
     ("mcp_servers", "*", "env", "*"),
     ("actions", "*", "arguments", "*"),
     ("actions", "*", "parameters", "*", "default"),
+    ("last_user_message_readers", "*", "arguments", "*"),
 )
 """Where a number, a yes or a date is the text that stands in the file: these end on a command line."""
 
@@ -73,6 +76,14 @@ Message = Annotated[dict[str, Any], AfterValidator(_with_role)]
 """A chat message: a `role`, and whatever else the upstream understands."""
 
 
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # not found, a path, a folder
+        raise ValueError("is no known time zone: write an IANA name, such as Europe/Berlin or UTC") from None
+    return name
+
+
 class Settings(Section):
     """The whole configuration."""
 
@@ -98,6 +109,9 @@ class Settings(Section):
     """0 or less: no keepalives."""
     system_messages: Literal["separate", "merge"] = "separate"
     init_messages: Annotated[tuple[Message, ...], a_tuple_of] = ()
+    last_user_message_readers: Annotated[tuple[Reader, ...], a_tuple_of] = ()
+    timezone: Annotated[str, AfterValidator(_known_zone)] | None = None
+    """An IANA name; None for the machine's own zone."""
     mcp_servers: Annotated[tuple[McpServer, ...], a_tuple_of] = ()
     actions: Annotated[tuple[Action, ...], a_tuple_of] = ()
     traces: Traces = Traces()

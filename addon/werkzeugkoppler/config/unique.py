@@ -12,6 +12,7 @@ def repeated_names(values: dict[str, Any]) -> Iterator[Problem]:
     It looks at the file's own values, so that a problem elsewhere does not hide these.
     """
     yield from _repeated(values.get("mcp_servers"), "server_id", ("mcp_servers",))
+    yield from _repeated(values.get("last_user_message_readers"), "name", ("last_user_message_readers",))
     actions = values.get("actions")
     yield from _repeated(actions, "name", ("actions",))
     for index, action in enumerate(actions if isinstance(actions, list) else []):

@@ -11,6 +11,7 @@ from typing import Any
 
 from werkzeugkoppler import exchange
 from werkzeugkoppler.endpoints.call import Call, Outlet, Reply, Streamed
+from werkzeugkoppler.endpoints.retrieval import our_messages
 from werkzeugkoppler.endpoints.stream import write_stream
 from werkzeugkoppler.errors import Headers, UpstreamError
 from werkzeugkoppler.tools.tool import Tool, ToolResult
@@ -70,7 +71,7 @@ async def _turn(call: Call, request: ChatRequest) -> AsyncGenerator[bytes]:
 
     draft = compose(
         request,
-        init_messages=settings.init_messages,
+        init_messages=await our_messages(call, request),
         merge_system=settings.system_messages == "merge",
         tools=[stack.definition(name, tool) for name, tool in ours.items()],
         model=model,

@@ -34,6 +34,17 @@ class ChatRequest:
         return messages
 
     @property
+    def last_user_text(self) -> str:
+        """The text of the last message with the role `user`, parts joined by line breaks (WK-45)."""
+        contents = [message.get("content") for message in self.messages if message["role"] == "user"]
+        match contents[-1:]:
+            case [str(text)]:
+                return text
+            case [list(parts)]:
+                return "\n".join(part["text"] for part in parts if isinstance(part.get("text"), str))
+        return ""
+
+    @property
     def tools(self) -> list[dict[str, Any]]:
         return self.body.values.get("tools") or []
 

@@ -8,6 +8,7 @@ from werkzeugkoppler.errors import Headers
 
 EVENT_STREAM = "text/event-stream"
 JSON_HEADERS: Headers = (("content-type", "application/json"),)
+TEXT_HEADERS: Headers = (("content-type", "text/plain; charset=utf-8"),)
 
 
 @dataclass(frozen=True, slots=True)

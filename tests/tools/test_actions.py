@@ -203,7 +203,7 @@ async def test_an_action_beyond_its_time_says_how_long_it_had(root: Path) -> Non
     )
 
 
-@pytest.mark.parametrize("command", ["/no/such/command", "''", "echo 'open"])
+@pytest.mark.parametrize("command", ["/no/such/command", "''"])
 async def test_an_action_that_cannot_be_started_says_why(root: Path, command: str) -> None:
     result = await run(made(action(command=command), root))
     assert not result.ok

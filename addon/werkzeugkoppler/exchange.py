@@ -136,9 +136,7 @@ async def act(link: Link, what: Act, perform: Callable[[str], Awaitable[tuple[in
     Returns:
         The outcome, as it may have been edited; `None` where the flow was killed.
     """
-    request = HttpRequest("POST", what.url, what.headers, what.body.encode("utf-8", "replace"))
-    flow = make_flow(link.client_conn, request)
-    link.mark(flow, what.kind, what.comment(link.leg), **what.more)
+    flow = _act_flow(link, what)
     try:
         async with _lifecycle(flow):
             await _before(flow)
@@ -152,6 +150,39 @@ async def act(link: Link, what: Act, perform: Callable[[str], Awaitable[tuple[in
         return None
     assert flow.response is not None
     return flow.response.get_text(strict=False) or ""
+
+
+@asynccontextmanager
+async def live_act(
+    link: Link, what: Act, perform: Callable[[str], AbstractAsyncContextManager[AsyncIterator[bytes]]]
+) -> AsyncIterator[AsyncIterator[bytes]]:
+    """Do something whose outcome is handed on as it comes, by way of a flow that grows.
+
+    Args:
+        perform: Takes the body, as it may have been edited, and gives the outcome's pieces.
+
+    Raises:
+        Killed: The flow was killed.
+    """
+    flow = _act_flow(link, what)
+    async with _lifecycle(flow):
+        await _before(flow)
+        if flow.response is None:
+            async with perform(flow.request.get_text(strict=False) or "") as pieces:
+                flow.response = response(200, what.headers, b"")
+                answer = MadeAnswer(200, what.headers, _until_killed(flow, pieces))
+                with _Recording(flow, flow.response, answer) as recording:
+                    yield recording.pieces()
+                    return
+    _check_killed(flow)
+    yield whole(flow.response.get_content(strict=False) or b"")
+
+
+def _act_flow(link: Link, what: Act) -> http.HTTPFlow:
+    request = HttpRequest("POST", what.url, what.headers, what.body.encode("utf-8", "replace"))
+    flow = make_flow(link.client_conn, request)
+    link.mark(flow, what.kind, what.comment(link.leg), **what.more)
+    return flow
 
 
 # Its way through the chain
@@ -202,6 +233,12 @@ async def _unless_killed[T](flow: http.HTTPFlow, work: Awaitable[T]) -> T:
     finally:
         timer.cancel()
     raise Killed
+
+
+async def _until_killed(flow: http.HTTPFlow, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    while piece := await _unless_killed(flow, anext(pieces, b"")):
+        _check_killed(flow)  # of what comes fast nothing is waited for
+        yield piece
 
 
 async def released(flow: http.HTTPFlow) -> None:

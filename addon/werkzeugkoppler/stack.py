@@ -101,24 +101,19 @@ class Stack:
 
 
 def _toolbox(settings: Settings) -> Toolbox:
-    secrets = _secrets(settings)
     actions = [
-        action_tool(action, root=Path.cwd(), environ=os.environ, secrets=secrets)
+        action_tool(action, root=Path.cwd(), environ=os.environ, secrets=settings.secrets)
         for action in settings.actions
     ]
     return Toolbox(_mcp_servers(settings), actions)
 
 
 def _readers(settings: Settings) -> tuple[MessageReader, ...]:
-    environ = process.child_environment(os.environ, _secrets(settings))
+    environ = process.child_environment(os.environ, settings.secrets)
     return tuple(
         message_reader(reader, root=Path.cwd(), environ=environ)
         for reader in settings.last_user_message_readers
     )
-
-
-def _secrets(settings: Settings) -> list[str]:
-    return [key for key in (settings.service_api_key, settings.upstream_api_key) if key]
 
 
 def _mcp_servers(settings: Settings) -> list[ToolSource]:

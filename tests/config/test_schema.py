@@ -54,6 +54,11 @@ actions:
 last_user_message_readers:
   - {name: my notes, command: c, arguments: [-n, 5], run_path: sub, timeout: 9, max_output_bytes: 10}
 timezone: Europe/Berlin
+allowed_direct_commands: [ls, "git-*", yes]
+allowed_direct_commands_max_output_lines: 9
+allowed_direct_commands_max_output_bytes: 0
+direct_command_policy: every_command
+direct_command_timeout_seconds: 0.5
 traces: {enabled: off, dir: /t, keep_days: 0.5, keep_bytes: 0}
 logging: {level: debug}
 """,
@@ -111,6 +116,11 @@ logging: {level: debug}
             },
         ),
         "timezone": "Europe/Berlin",
+        "allowed_direct_commands": ("ls", "git-*", "yes"),
+        "allowed_direct_commands_max_output_lines": 9,
+        "allowed_direct_commands_max_output_bytes": 0,
+        "direct_command_policy": "every_command",
+        "direct_command_timeout_seconds": 0.5,
         "traces": {"enabled": False, "dir": "/t", "keep_days": 0.5, "keep_bytes": 0},
         "logging": {"level": "DEBUG"},
     }

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from werkzeugkoppler.config import document
+from werkzeugkoppler.config.aliases import contradictions
 from werkzeugkoppler.config.document import Document
 from werkzeugkoppler.config.environment import Override, overrides
 from werkzeugkoppler.config.problem import Path, Place, Problem, dotted
@@ -62,7 +63,7 @@ def load(
         values = _overlaid(values, override.path, override.value)
     if fallback_upstream is not None and values.get("upstream_base_url") is None:
         values = values | {"upstream_base_url": fallback_upstream}
-    problems = [*file.problems, *repeated_names(values)]
+    problems = [*file.problems, *repeated_names(values), *contradictions(file.values)]
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:

@@ -8,12 +8,21 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from werkzeugkoppler.config.address import ServiceAddress, is_loopback, service_address, upstream_url
+from werkzeugkoppler.config.aliases import aliased, without_second_names
 from werkzeugkoppler.config.reader_section import Reader
-from werkzeugkoppler.config.section import ApiKey, FlooredAtOne, NonBlank, Seconds, Section, a_tuple_of
+from werkzeugkoppler.config.section import (
+    ApiKey,
+    FlooredAtOne,
+    NonBlank,
+    Seconds,
+    Section,
+    Texts,
+    a_tuple_of,
+)
 from werkzeugkoppler.config.tool_sections import Action, McpServer, Parameter
 
 __all__ = ["Action", "Logging", "McpServer", "Parameter", "Reader", "Settings", "Traces"]
@@ -28,6 +37,7 @@ AS_WRITTEN = (
     ("actions", "*", "arguments", "*"),
     ("actions", "*", "parameters", "*", "default"),
     ("last_user_message_readers", "*", "arguments", "*"),
+    ("allowed_direct_commands", "*"),
 )
 """Where a number, a yes or a date is the text that stands in the file: these end on a command line."""
 
@@ -114,8 +124,22 @@ class Settings(Section):
     """An IANA name; None for the machine's own zone."""
     mcp_servers: Annotated[tuple[McpServer, ...], a_tuple_of] = ()
     actions: Annotated[tuple[Action, ...], a_tuple_of] = ()
+    allowed_direct_commands: Texts = ()
+    """Globs; none: there are no direct commands (WK-77)."""
+    allowed_direct_commands_max_output_lines: Annotated[int, Field(ge=0)] = aliased(8000, "max_output_lines")
+    """0: no limit."""
+    allowed_direct_commands_max_output_bytes: Annotated[int, Field(ge=0)] = aliased(40000, "max_output_bytes")
+    """0: no limit."""
+    direct_command_policy: Literal["first_token", "every_command"] = "first_token"
+    direct_command_timeout_seconds: Annotated[float, Field(ge=0)] = 60
+    """0: no limit."""
     traces: Traces = Traces()
     logging: Logging = Logging()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_name_for_each(cls, data: Any) -> Any:
+        return without_second_names(data) if isinstance(data, dict) else data
 
     @field_validator("service_base_url")
     @classmethod
@@ -130,6 +154,11 @@ class Settings(Section):
                 " or allow_unauthenticated: true to let everyone in"
             )
         return url.rstrip("/")
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The keys that no command started here may see (BX-17)."""
+        return tuple(key for key in (self.service_api_key, self.upstream_api_key) if key)
 
     @property
     def address(self) -> ServiceAddress:

@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from werkzeugkoppler import exchange
+from werkzeugkoppler.direct.parse import latest_command, without_commands
 from werkzeugkoppler.endpoints.call import Call, Outlet, Reply, Streamed
+from werkzeugkoppler.endpoints.direct import direct
 from werkzeugkoppler.endpoints.retrieval import our_messages
 from werkzeugkoppler.endpoints.stream import write_stream
 from werkzeugkoppler.errors import Headers, UpstreamError
@@ -48,6 +50,11 @@ async def chat(call: Call) -> Reply | Streamed:
         stream=request.stream,
         tool_count=len(request.tools),
     )
+    if call.stack.settings.allowed_direct_commands:
+        code = latest_command(request.messages)
+        if code is not None:
+            return await direct(call, request, code)
+        request = without_commands(request)
     if not request.stream:
         async with aclosing(_turn(call, request)) as turn:
             return Reply(200, JSON_HEADERS, b"".join([data async for data in turn]))

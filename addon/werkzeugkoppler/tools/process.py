@@ -95,7 +95,7 @@ async def run(
                 await child.drained.wait()
     finally:
         try:
-            await _end_group(transport.get_pid(), grace_seconds)
+            await end_group(transport.get_pid(), grace_seconds)
             with anyio.CancelScope(shield=True), anyio.move_on_after(END_OF_OUTPUT_SECONDS):
                 await child.exited.wait()
         finally:
@@ -161,7 +161,7 @@ def _feed(transport: asyncio.SubprocessTransport, stdin: bytes) -> None:
     pipe.write_eof()
 
 
-async def _end_group(group: int, grace_seconds: float) -> None:
+async def end_group(group: int, grace_seconds: float) -> None:
     """SIGTERM to the group, SIGKILL to what is left of it after the grace, or when cancelled meanwhile."""
     try:
         _signal(group, signal.SIGTERM)

@@ -1,0 +1,166 @@
+"""A direct command's answer: run without the model, shown as a chat completion (A3.7)."""
+
+import os
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, aclosing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+
+from werkzeugkoppler import exchange
+from werkzeugkoppler.direct import policy
+from werkzeugkoppler.direct.output import Limits
+from werkzeugkoppler.direct.run import Ended, answering
+from werkzeugkoppler.endpoints.call import Call, Outlet, Reply, Streamed
+from werkzeugkoppler.endpoints.stream import write_stream
+from werkzeugkoppler.errors import ApiError, Headers
+from werkzeugkoppler.tools.process import child_environment
+from werkzeugkoppler.wire.chat import ChatRequest
+from werkzeugkoppler.wire.http import JSON_HEADERS
+from werkzeugkoppler.wire.jsontext import dumps
+from werkzeugkoppler.wire.sse import DONE, event
+
+FALLBACK_MODEL = "werkzeugkoppler"
+"""The model in an answer where neither the request nor the upstream names one (WK-79)."""
+
+TEXT_HEADERS: Headers = (("content-type", "text/plain; charset=utf-8"),)
+
+MODEL_SECONDS = 2.0
+"""How long the upstream may take to name its model: a command does not wait for a model server."""
+
+
+async def direct(call: Call, request: ChatRequest, code: str) -> Reply | Streamed:
+    """Run shell code that stood in the latest user message.
+
+    Raises:
+        ApiError: It may not run, or a plain one could not.
+    """
+    settings = call.stack.settings
+    refused: ApiError | None = None
+    try:
+        # A line may be as long as 128 KiB, and nobody else waits while it is read.
+        patterns, which = settings.allowed_direct_commands, settings.direct_command_policy
+        await anyio.to_thread.run_sync(policy.check, code, patterns, which)
+    except ApiError as error:
+        if not request.stream:
+            raise
+        refused = error
+    model = request.model or await _default_model(call)
+    head = {"id": f"chatcmpl-{call.trace.id}", "created": int(time.time()), "model": model}
+    run = _Run(call)
+    if not request.stream:
+        return Reply(200, JSON_HEADERS, _completion(head, await run.whole(code)))
+
+    async def write(outlet: Outlet, headers: Headers) -> None:
+        answer = _refused(head, refused) if refused else _streamed(head, run, code)
+        seconds = settings.stream_keepalive_seconds
+        await write_stream(outlet, answer, keepalive_seconds=seconds, headers=headers)
+
+    return Streamed(write)
+
+
+async def _default_model(call: Call) -> str:
+    try:
+        with anyio.move_on_after(MODEL_SECONDS):
+            return await call.stack.default_model(call.link)
+    except ApiError:
+        pass  # the upstream is away, or lists none
+    return FALLBACK_MODEL
+
+
+@dataclass(slots=True)
+class _Run:
+    """One command as an exchange that is traced."""
+
+    call: Call
+    ended: Ended = field(default_factory=Ended)
+
+    async def whole(self, code: str) -> str:
+        """The whole answer, as it may have been edited."""
+
+        async def perform(code: str) -> tuple[int, str]:
+            async with self._answering(code) as pieces:
+                return 200, b"".join([piece async for piece in pieces]).decode()
+
+        with self._traced():
+            answer = await exchange.act(self.call.link, _act(code), perform)
+        if answer is None:
+            raise _denied()
+        return answer
+
+    async def pieces(self, code: str) -> AsyncGenerator[str]:
+        """The answer as it comes."""
+        with self._traced():
+            try:
+                async with exchange.live_act(self.call.link, _act(code), self._answering) as pieces:
+                    async for piece in pieces:
+                        yield piece.decode("utf-8", "replace")
+            except exchange.Killed as error:
+                raise _denied() from error
+
+    def _answering(self, code: str) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        settings = self.call.stack.settings
+        limits = Limits(
+            settings.allowed_direct_commands_max_output_lines,
+            settings.allowed_direct_commands_max_output_bytes,
+            settings.direct_command_timeout_seconds,
+        )
+        environ = child_environment(os.environ, settings.secrets)
+        return answering(code, cwd=Path.cwd(), environ=environ, limits=limits, ended=self.ended)
+
+    @contextmanager
+    def _traced(self) -> Iterator[None]:
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.call.trace.add(
+                "direct_command",
+                return_code=self.ended.return_code,
+                bytes=self.ended.output_bytes,
+                duration_ms=round((time.monotonic() - began) * 1000),
+            )
+
+
+def _act(code: str) -> exchange.Act:
+    return exchange.Act("command", "direct", "", code, headers=TEXT_HEADERS)
+
+
+def _denied() -> ApiError:
+    return ApiError(403, "the direct command was denied by the operator", code="direct_command_denied")
+
+
+# The answer's forms
+
+
+def _completion(head: dict[str, Any], text: str) -> bytes:
+    message = {"role": "assistant", "content": text}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    return dumps({**head, "object": "chat.completion", "choices": [choice]}).encode()
+
+
+async def _streamed(head: dict[str, Any], run: _Run, code: str) -> AsyncGenerator[bytes]:
+    """The role with the first chunk, the finish with the last (WK-63)."""
+    role: dict[str, str] = {"role": "assistant"}
+    finish: str | None = None
+    async with aclosing(run.pieces(code)) as texts:
+        async for text in texts:
+            finish = "stop" if run.ended.return_code is not None else None
+            yield _chunk(head, role | {"content": text}, finish)
+            role = {}
+    # An answer that was made by another addon does not pass here: it has no last piece of ours.
+    yield DONE if finish else _chunk(head, role, "stop") + DONE
+
+
+async def _refused(head: dict[str, Any], error: ApiError) -> AsyncGenerator[bytes]:
+    """A stream's refusal is an answer to be read (WK-59)."""
+    yield _chunk(head, {"role": "assistant", "content": f"Error: {error.message}"}, "stop") + DONE
+
+
+def _chunk(head: dict[str, Any], delta: dict[str, str], finish: str | None) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    return event(dumps({**head, "object": "chat.completion.chunk", "choices": [choice]}))

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,8 @@ class Stack:
         self._settled = False
         self._definitions: dict[str, tuple[Tool, str]] = {}
         self._first_model: Any = None
+        self.last_model: str | None = None
+        """The model that answered last, or that the upstream last named first; for when it is away."""
 
     async def open(self) -> None:
         """Start what has to run; MCP servers connect in the background."""
@@ -77,6 +80,8 @@ class Stack:
             try:
                 self._first_model = json.loads(await self.models(link))["data"][0]["id"]
             except (UpstreamError, ValueError, LookupError, TypeError) as error:
+                if self.last_model is not None:
+                    return self.last_model
                 raise ApiError(
                     400,
                     "the request names no model, upstream_default_model is not set, "
@@ -97,7 +102,10 @@ class Stack:
         async with exchange.leg(link, request, self.upstream.send) as answer:
             if not 200 <= answer.status < 300:
                 raise await read_refusal(answer)
-            return b"".join([piece async for piece in answer.pieces])
+            body = b"".join([piece async for piece in answer.pieces])
+        with suppress(ValueError, LookupError, TypeError):
+            self.last_model = str(json.loads(body)["data"][0]["id"])
+        return body
 
 
 def _toolbox(settings: Settings) -> Toolbox:

@@ -16,7 +16,7 @@ from tests.fakes.chunks import (
     event,
     text_chunks,
 )
-from tests.turn.relaying import is_ours
+from tests.turn.relaying import IDENTITY, is_ours
 from werkzeugkoppler.errors import UpstreamError
 from werkzeugkoppler.turn.collect import PlainAnswer
 from werkzeugkoppler.turn.leg import Leg
@@ -28,7 +28,7 @@ DOUBLE_USAGE = {"prompt_tokens": 14, "completion_tokens": 4, "total_tokens": 18}
 
 
 def new_answer() -> PlainAnswer:
-    return PlainAnswer(is_ours=is_ours, new_id=lambda: "call_made")
+    return PlainAnswer(is_ours=is_ours, identity=IDENTITY, new_id=lambda: "call_made")
 
 
 def bring(answer: PlainAnswer, leg: dict[str, Any] | bytes) -> Leg:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from werkzeugkoppler.errors import UpstreamError
+from werkzeugkoppler.errors import Cause, UpstreamError
 from werkzeugkoppler.wire.assemble import MessageAssembler
 from werkzeugkoppler.wire.jsontext import JsonObject
 
@@ -40,7 +40,9 @@ def parse_completion(body: bytes) -> JsonObject:
     try:
         completion = JsonObject.parse(body.decode())
     except (ValueError, TypeError) as error:
-        raise UpstreamError(f"the upstream's answer is not a JSON object: {error}") from error
+        # Half a body is no JSON; a whole one of another kind will be the same next time.
+        cause = Cause.INCOMPLETE if isinstance(error, ValueError) else None
+        raise UpstreamError(f"the upstream's answer is not a JSON object: {error}", cause=cause) from error
     choice = first_choice(completion.values)
     if choice is None or not isinstance(choice.get("message"), dict):
         answer = body if completion.values.get("error") else None

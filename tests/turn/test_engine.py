@@ -181,7 +181,7 @@ async def test_each_leg_that_ended_is_noted() -> None:
 
 async def test_a_plain_answer_comes_the_same_way() -> None:
     items = await run(world(calls_completion(ADD, text="One. "), completion("Two.")), plain=True)
-    assert items[:-1] == [b"", b"", b""]
+    assert not any(items[:-1])
     assert json.loads(items[-1])["choices"][0]["message"]["content"] == "One. Two."
 
 

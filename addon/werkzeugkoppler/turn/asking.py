@@ -88,10 +88,12 @@ async def ask_leg(
             failure = error
         seconds = None if answer.has_shown else patience.wait_after(failure, failures)
         if seconds is None or failure.cause is None:
-            yield answer.aside(notices.closing())
+            if told := answer.aside(notices.closing()):
+                yield told
             raise failure
         answer.drop_leg()
-        yield answer.aside(notices.retrying(failure.cause))
+        if told := answer.aside(notices.retrying(failure.cause)):
+            yield told
         await wait(number, failure, seconds)
 
 

@@ -69,7 +69,7 @@ class Stack:
     async def default_model(self, link: exchange.Link) -> str:
         """The model for a request that names none: the configured one, else the upstream's first.
 
-        WK-149, WK-150.
+        WK-149, WK-150. While the upstream is away it is the one that answered last.
 
         Raises:
             ApiError: 400, there is neither.
@@ -80,8 +80,8 @@ class Stack:
             try:
                 self._first_model = json.loads(await self.models(link))["data"][0]["id"]
             except (UpstreamError, ValueError, LookupError, TypeError) as error:
-                if self.last_model is not None:
-                    return self.last_model
+                if isinstance(error, UpstreamError) and self.last_model is not None:
+                    return self.last_model  # it is away; what it answered with may be there again
                 raise ApiError(
                     400,
                     "the request names no model, upstream_default_model is not set, "

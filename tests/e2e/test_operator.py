@@ -159,6 +159,7 @@ async def test_a_call_that_is_held_waits_and_goes_on_as_it_was_edited(
     upstream.script(calls(echo("please hold"), text="Wait."), says("Done."))
     async with client.streamed() as stream:
         await stream.until("Wait.")
+        await stream.chunk()  # about the call
         assert [await stream.event() for _ in range(2)] == [b": keepalive"] * 2
         assert len(upstream.chats) == 1
         await client.get("/let-go")
@@ -173,6 +174,7 @@ async def test_a_client_that_leaves_while_its_call_is_held_ends_the_turn(
     upstream.script(calls(Call("actions__hold", '{"NOTE": "please hold"}'), text="Wait."))
     async with client.streamed() as stream:
         await stream.until("Wait.")
+        await stream.chunk()  # about the call
         assert await stream.event() == b": keepalive"
     with anyio.fail_after(5):
         await client.get("/let-go")

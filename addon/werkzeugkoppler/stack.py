@@ -66,6 +66,11 @@ class Stack:
             known = self._definitions[name] = (tool, dumps(definition(name, tool)))
         return known[1]
 
+    @property
+    def shown_model(self) -> str:
+        """The name of a model where none is asked: the last one's, else a made one (WK-02, WK-79)."""
+        return self.last_model or self.settings.fallback_fake_model_name
+
     async def default_model(self, link: exchange.Link) -> str:
         """The model for a request that names none: the configured one, else the upstream's first.
 

@@ -7,10 +7,12 @@ from typing import Any
 import aiohttp
 import anyio
 import pytest
+from mitmproxy.http import HTTPFlow
+from mitmproxy.io import FlowReader
 
 from tests.e2e.client import Client, Transcript
 from tests.e2e.declared import CALL_HELLO, HELLO
-from tests.e2e.launch import SERVICE_KEY
+from tests.e2e.launch import SERVICE_KEY, Command
 from tests.e2e.proxy import running
 from tests.fakes.answers import RESET, Answer, Cut, Hang, Json, Sse, calls, says
 from tests.fakes.chunks import chunk
@@ -180,3 +182,20 @@ async def test_a_chat_that_waits_for_its_upstream_delays_nobody(upstream: Upstre
         while '"cancelled": true' not in proxy.traces:  # noqa: ASYNC110 - another process writes it
             await anyio.sleep(0.05)
     assert len(upstream.chats) == 2
+
+
+@pytest.mark.contract("BX-09")
+async def test_each_attempt_is_a_flow_of_its_own(upstream: Upstream, tmp_path: Path) -> None:
+    settings = {"upstream_connect_retries": 2, "upstream_retry_interval_ms": 1}
+    command = Command(arguments=["-w", "flows.mitm"])
+    upstream.script(BUSY, NO_MODEL, says("Hello."))
+    async with (
+        running(tmp_path, upstream.url, settings, command) as proxy,
+        aiohttp.ClientSession(proxy.url) as session,
+    ):
+        assert content(await Client(session, SERVICE_KEY).chat()) == "Hello."
+    with (tmp_path / "flows.mitm").open("rb") as file:
+        flows = [flow for flow in FlowReader(file).stream() if isinstance(flow, HTTPFlow)]
+    legs = [flow for flow in flows if flow.metadata["werkzeugkoppler"]["kind"] == "leg"]
+    assert [flow.response.status_code for flow in legs if flow.response] == [503, 404, 200]
+    assert len({flow.metadata["werkzeugkoppler"]["turn"] for flow in legs}) == 1

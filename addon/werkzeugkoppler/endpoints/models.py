@@ -26,6 +26,10 @@ async def models(call: Call) -> Reply:
 
 
 def _made(stack: Stack) -> bytes:
-    name = stack.last_model or stack.settings.fallback_fake_model_name
-    model = {"id": name, "object": "model", "created": int(time.time()), "owned_by": "werkzeugkoppler"}
+    model = {
+        "id": stack.shown_model,
+        "object": "model",
+        "created": int(time.time()),
+        "owned_by": "werkzeugkoppler",
+    }
     return dumps({"object": "list", "data": [model]}).encode()

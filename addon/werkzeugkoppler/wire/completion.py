@@ -40,8 +40,8 @@ def parse_completion(body: bytes) -> JsonObject:
     try:
         completion = JsonObject.parse(body.decode())
     except (ValueError, TypeError) as error:
-        # Half a body is no JSON; a whole one of another kind will be the same next time.
-        cause = Cause.INCOMPLETE if isinstance(error, ValueError) else None
+        # The beginning of an object, or nothing: it broke off. Any other text will be the same next time.
+        cause = Cause.INCOMPLETE if body.strip()[:1] in (b"", b"{") else None
         raise UpstreamError(f"the upstream's answer is not a JSON object: {error}", cause=cause) from error
     choice = first_choice(completion.values)
     if choice is None or not isinstance(choice.get("message"), dict):

@@ -45,6 +45,11 @@ async def test_an_answer_that_shows_nothing_and_breaks_off_is_asked_again(first:
     assert "payload is not completed" in await reasoning(world(first, TEXT))
 
 
+async def test_the_notices_are_closed_too_where_nothing_of_the_leg_is_shown() -> None:
+    called = b"".join(map(event, calls_chunks(ADD)))
+    assert await reasoning(world(called, AWAY, called, AWAY, TEXT)) == f"{NOTICE}\n{NOTICE}\n"
+
+
 async def test_an_answer_that_was_seen_is_not_asked_again() -> None:
     one = world(Reply((event(chunk({"content": "a"})), LOST)))
     _, error = await failure(one)

@@ -82,7 +82,10 @@ async def ask_leg(
                 yield b""
                 async for shown in _relay(reply, answer):
                     yield answer.aside(notices.closing()) + shown
-            yield answer.end_leg()
+            leg = answer.end_leg()
+            if told := answer.aside(notices.closing()):
+                yield told
+            yield leg
             return
         except UpstreamError as error:
             failure = error

@@ -1,6 +1,7 @@
 """The failures that a client is told of, as values that carry what the wire needs."""
 
 import json
+from enum import StrEnum
 from typing import Any
 
 type Headers = tuple[tuple[str, str], ...]
@@ -47,18 +48,39 @@ def internal_error() -> ApiError:
     return ApiError(500, "internal error, see the log", code="internal_error", type="server_error")
 
 
+class Cause(StrEnum):
+    """Why an upstream brought no whole answer, in the words that a client reads (WK-134)."""
+
+    CONNECTION = "Connection to upstream LLM failed"
+    NOT_FOUND = "Upstream LLM model not found"
+    INCOMPLETE = "Upstream LLM response payload is not completed"
+
+
 class UpstreamError(ApiError):
     """The upstream could not be asked, or broke off its answer (F8).
 
     Its own words arrive as they are: where it answered with a JSON error, `answer` is that body and
     `body()` returns it unchanged.
+
+    Args:
+        cause: Why the upstream is away; `None` where it is not, as when it refuses a request.
+        can_retry: Whether asking again may help; without a cause it cannot.
     """
 
     def __init__(
-        self, message: str, *, status: int = 502, answer: bytes | None = None, headers: Headers = ()
+        self,
+        message: str,
+        *,
+        status: int = 502,
+        answer: bytes | None = None,
+        headers: Headers = (),
+        cause: Cause | None = None,
+        can_retry: bool = True,
     ) -> None:
         super().__init__(status, message, code="upstream_error", type="server_error", headers=headers)
         self.answer = answer
+        self.cause = cause
+        self.can_retry = can_retry and cause is not None
 
     def error(self) -> dict[str, Any]:
         if self.answer is not None:

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,8 @@ class Stack:
         self._settled = False
         self._definitions: dict[str, tuple[Tool, str]] = {}
         self._first_model: Any = None
+        self.last_model: str | None = None
+        """The model that answered last, or that the upstream last named first; for when it is away."""
 
     async def open(self) -> None:
         """Start what has to run; MCP servers connect in the background."""
@@ -63,10 +66,15 @@ class Stack:
             known = self._definitions[name] = (tool, dumps(definition(name, tool)))
         return known[1]
 
+    @property
+    def shown_model(self) -> str:
+        """The name of a model where none is asked: the last one's, else a made one (WK-02, WK-79)."""
+        return self.last_model or self.settings.fallback_fake_model_name
+
     async def default_model(self, link: exchange.Link) -> str:
         """The model for a request that names none: the configured one, else the upstream's first.
 
-        WK-149, WK-150.
+        WK-149, WK-150. While the upstream is away it is the one that answered last.
 
         Raises:
             ApiError: 400, there is neither.
@@ -77,6 +85,8 @@ class Stack:
             try:
                 self._first_model = json.loads(await self.models(link))["data"][0]["id"]
             except (UpstreamError, ValueError, LookupError, TypeError) as error:
+                if isinstance(error, UpstreamError) and self.last_model is not None:
+                    return self.last_model  # it is away; what it answered with may be there again
                 raise ApiError(
                     400,
                     "the request names no model, upstream_default_model is not set, "
@@ -97,7 +107,10 @@ class Stack:
         async with exchange.leg(link, request, self.upstream.send) as answer:
             if not 200 <= answer.status < 300:
                 raise await read_refusal(answer)
-            return b"".join([piece async for piece in answer.pieces])
+            body = b"".join([piece async for piece in answer.pieces])
+        with suppress(ValueError, LookupError, TypeError):
+            self.last_model = str(json.loads(body)["data"][0]["id"])
+        return body
 
 
 def _toolbox(settings: Settings) -> Toolbox:

@@ -32,11 +32,17 @@ upstream_api_key: upstream
 upstream_default_model: m
 upstream_connect_timeout_seconds: 1
 upstream_read_timeout_seconds: 2.5
+upstream_connect_retries: -1
+upstream_retry_interval_ms: 0
+upstream_failure_reply: text
+fallback_fake_model_name: away
 max_tool_concurrency: 3
 max_tool_loops: 4
 max_concurrent_requests: 5
 max_request_bytes: 6
 stream_keepalive_seconds: -1
+stream_answer_mode: Safe_Preview
+tool_trace: off
 system_messages: merge
 init_messages: [{role: system, content: [{type: text, text: x}], name: null}]
 mcp_servers:
@@ -72,11 +78,17 @@ logging: {level: debug}
         "upstream_default_model": "m",
         "upstream_connect_timeout_seconds": 1,
         "upstream_read_timeout_seconds": 2.5,
+        "upstream_connect_retries": -1,
+        "upstream_retry_interval_ms": 0,
+        "upstream_failure_reply": "text",
+        "fallback_fake_model_name": "away",
         "max_tool_concurrency": 3,
         "max_tool_loops": 4,
         "max_concurrent_requests": 5,
         "max_request_bytes": 6,
         "stream_keepalive_seconds": -1,
+        "stream_answer_mode": "safe_preview",
+        "tool_trace": "off",
         "system_messages": "merge",
         "init_messages": ({"role": "system", "content": [{"type": "text", "text": "x"}], "name": None},),
         "mcp_servers": (

@@ -26,7 +26,7 @@ ECHO = {
 @pytest.fixture(scope="module")
 def settings(lifelines: Lifelines) -> dict[str, Any]:
     note = {"name": "NOTE", "type": "insecure_string", "description": "Anything"}
-    return {"actions": [ECHO, lifelines.action("hold", parameters=[note])]}
+    return {"upstream_connect_retries": 2, "actions": [ECHO, lifelines.action("hold", parameters=[note])]}
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ async def test_a_call_that_is_killed_while_it_runs_is_denied_and_its_command_end
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_leg_that_is_killed_fails_the_turn(client: Client, upstream: Upstream, stream: bool) -> None:
     answer = await client.chat("please kill leg", stream=stream)
-    assert answer.status == 502 and "killed" in answer.error["message"]
+    assert answer.status == 502 and "killed" in answer.error["message"]  # and nothing is tried again
     assert not upstream.requests
 
 
@@ -159,6 +159,7 @@ async def test_a_call_that_is_held_waits_and_goes_on_as_it_was_edited(
     upstream.script(calls(echo("please hold"), text="Wait."), says("Done."))
     async with client.streamed() as stream:
         await stream.until("Wait.")
+        await stream.chunk()  # about the call
         assert [await stream.event() for _ in range(2)] == [b": keepalive"] * 2
         assert len(upstream.chats) == 1
         await client.get("/let-go")
@@ -173,6 +174,7 @@ async def test_a_client_that_leaves_while_its_call_is_held_ends_the_turn(
     upstream.script(calls(Call("actions__hold", '{"NOTE": "please hold"}'), text="Wait."))
     async with client.streamed() as stream:
         await stream.until("Wait.")
+        await stream.chunk()  # about the call
         assert await stream.event() == b": keepalive"
     with anyio.fail_after(5):
         await client.get("/let-go")

@@ -168,6 +168,7 @@ async def test_calls_of_one_message_run_together_up_to_the_limit(
     async with ready.streamed() as stream:
         await stream.until("Wait.")
         await lifelines.running(2)
+        await stream.chunk()  # about the calls
         assert await stream.event() == b": keepalive"
         await lifelines.running(2)
         await lifelines.let_go()

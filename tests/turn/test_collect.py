@@ -16,8 +16,8 @@ from tests.fakes.chunks import (
     event,
     text_chunks,
 )
-from tests.turn.relaying import is_ours
-from werkzeugkoppler.errors import UpstreamError
+from tests.turn.relaying import IDENTITY, is_ours
+from werkzeugkoppler.errors import Cause, UpstreamError
 from werkzeugkoppler.turn.collect import PlainAnswer
 from werkzeugkoppler.turn.leg import Leg
 from werkzeugkoppler.wire.sse import SseReader
@@ -28,7 +28,7 @@ DOUBLE_USAGE = {"prompt_tokens": 14, "completion_tokens": 4, "total_tokens": 18}
 
 
 def new_answer() -> PlainAnswer:
-    return PlainAnswer(is_ours=is_ours, new_id=lambda: "call_made")
+    return PlainAnswer(is_ours=is_ours, identity=IDENTITY, new_id=lambda: "call_made")
 
 
 def bring(answer: PlainAnswer, leg: dict[str, Any] | bytes) -> Leg:
@@ -224,3 +224,15 @@ def test_an_error_in_a_stream_is_told_as_the_upstream_tells_it() -> None:
     with pytest.raises(UpstreamError) as caught:
         bring(new_answer(), stream(chunk({"content": "a"}), error) + DONE)
     assert json.loads(caught.value.body()) == error
+
+
+def test_giving_up_is_an_answer_of_the_made_identity() -> None:
+    answer = new_answer()
+    assert answer.aside("not shown") == b""
+    assert (answer.model, answer.has_shown) == (IDENTITY["model"], False)
+    body = json.loads(answer.give_up(Cause.NOT_FOUND))
+    message = {"role": "assistant", "content": "Upstream LLM model not found. Retries exhausted."}
+    assert body == IDENTITY | {
+        "object": "chat.completion",
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+    }

@@ -12,7 +12,7 @@ from tests.fakes.answers import RESET, Answer, Cut, Hang, Json, Raw, Sse
 from tests.fakes.chunks import DONE, chunk, event
 from tests.fakes.http1 import Connection, Recorded
 from tests.fakes.upstream import CHAT_PATH, Upstream
-from werkzeugkoppler.errors import UpstreamError
+from werkzeugkoppler.errors import Cause, UpstreamError
 from werkzeugkoppler.upstreams.base import UpstreamState
 from werkzeugkoppler.upstreams.openai_http import OpenAiHttp
 from werkzeugkoppler.wire.http import HttpRequest
@@ -231,6 +231,26 @@ async def test_an_upstream_that_is_not_there_is_told() -> None:
 async def test_an_address_that_is_none_is_told() -> None:
     async with opened("http://") as upstream:
         assert "InvalidUrl" in await failure(upstream)
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause", "can_retry"),
+    [
+        (Cut(b""), Cause.CONNECTION, True),
+        (Hang(), Cause.CONNECTION, True),
+        (Sse([chunk({"content": "a"}), RESET]), Cause.INCOMPLETE, True),
+        (Sse([chunk({"content": "a"}), anyio.Event()]), Cause.CONNECTION, False),
+    ],
+    ids=["no answer", "silence", "half a stream", "silence within the answer"],
+)
+async def test_why_it_failed_says_whether_to_ask_again(
+    server: Upstream, answer: Answer, cause: Cause, can_retry: bool
+) -> None:
+    server.script(answer)
+    async with opened(server.url, read_timeout=0.05) as upstream:
+        with anyio.fail_after(BOUND_SECONDS), pytest.raises(UpstreamError) as caught:
+            await ask(upstream)
+    assert (caught.value.cause, caught.value.can_retry) == (cause, can_retry)
 
 
 @pytest.mark.parametrize("answer", [Hang(), Sse([chunk({"content": "a"}), anyio.Event()])])

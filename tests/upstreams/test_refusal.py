@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from werkzeugkoppler.errors import Headers, UpstreamError
+from werkzeugkoppler.errors import Cause, Headers, UpstreamError
 from werkzeugkoppler.upstreams.refusal import MAX_ERROR_BYTES, SHOWN_CHARS, read_refusal
 from werkzeugkoppler.wire.http import MadeAnswer
 
@@ -80,3 +80,20 @@ def members(error: UpstreamError) -> dict[str, Any]:
 
 async def test_an_object_without_an_error_arrives_as_it_is() -> None:
     assert members(await refusal(b'{"detail": "Not Found"}', 404)) == {"detail": "Not Found"}
+
+
+@pytest.mark.parametrize(
+    ("status", "cause"),
+    [
+        (301, None),
+        (400, None),
+        (401, None),
+        (404, Cause.NOT_FOUND),
+        (429, Cause.CONNECTION),
+        (500, Cause.CONNECTION),
+        (529, Cause.CONNECTION),
+    ],
+)
+async def test_what_may_be_better_another_time_has_a_cause(status: int, cause: Cause | None) -> None:
+    error = await refusal(b"{}", status)
+    assert (error.cause, error.can_retry) == (cause, cause is not None)

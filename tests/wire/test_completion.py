@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.chunks import USAGE, Call, calls_chunks, calls_completion, chunk, completion, text_chunks
-from werkzeugkoppler.errors import UpstreamError
+from werkzeugkoppler.errors import Cause, UpstreamError
 from werkzeugkoppler.wire.completion import calls_of, first_choice, from_chunks, parse_completion, to_chunks
 
 ADD = Call("add", '{"x":1}', "call_a")
@@ -136,6 +136,16 @@ def test_a_body_that_is_no_object_is_the_upstreams_failure(body: bytes) -> None:
     with pytest.raises(UpstreamError, match="not a JSON object") as caught:
         parse_completion(body)
     assert (caught.value.status, caught.value.answer) == (502, None)
+
+
+@pytest.mark.parametrize(
+    ("body", "cause"),
+    [(b"", Cause.INCOMPLETE), (b' {"id": "x', Cause.INCOMPLETE), (b"<html>", None), (b"[]", None)],
+)
+def test_a_body_that_broke_off_is_told_from_one_of_another_kind(body: bytes, cause: Cause | None) -> None:
+    with pytest.raises(UpstreamError) as caught:
+        parse_completion(body)
+    assert caught.value.cause == cause
 
 
 @pytest.mark.parametrize(

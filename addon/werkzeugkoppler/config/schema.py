@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from werkzeugkoppler.config.address import ServiceAddress, is_loopback, service_address, upstream_url
@@ -82,6 +89,14 @@ def _with_role(message: dict[str, Any]) -> dict[str, Any]:
     return message
 
 
+def _lowered(mode: Any) -> Any:
+    return mode.lower() if isinstance(mode, str) else mode
+
+
+def _off_as_word(choice: Any) -> Any:
+    return "off" if choice is False else choice  # what YAML makes of a bare `off`
+
+
 Message = Annotated[dict[str, Any], AfterValidator(_with_role)]
 """A chat message: a `role`, and whatever else the upstream understands."""
 
@@ -110,6 +125,11 @@ class Settings(Section):
     upstream_connect_timeout_seconds: Seconds = 10
     upstream_read_timeout_seconds: Seconds = 300
     """The longest silence between two pieces of an answer."""
+    upstream_connect_retries: int = 0
+    """After the first failure; below 0: until the client leaves."""
+    upstream_retry_interval_ms: Annotated[int, Field(ge=0)] = 1000
+    upstream_failure_reply: Literal["error", "text"] = "error"
+    fallback_fake_model_name: NonBlank = "werkzeugkoppler"
 
     max_tool_concurrency: FlooredAtOne = 4
     max_tool_loops: FlooredAtOne = 8
@@ -117,6 +137,10 @@ class Settings(Section):
     max_request_bytes: Annotated[int, Field(ge=1)] = 64 * 1024 * 1024
     stream_keepalive_seconds: float = 1.0
     """0 or less: no keepalives."""
+    stream_answer_mode: Annotated[Literal["live", "safe_preview"], BeforeValidator(_lowered)] = "live"
+    tool_trace: Annotated[
+        Literal["auto", "reasoning", "reasoning_content", "off"], BeforeValidator(_off_as_word)
+    ] = "auto"
     system_messages: Literal["separate", "merge"] = "separate"
     init_messages: Annotated[tuple[Message, ...], a_tuple_of] = ()
     last_user_message_readers: Annotated[tuple[Reader, ...], a_tuple_of] = ()

@@ -9,6 +9,8 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from anyio import sleep
+
 from werkzeugkoppler import exchange
 from werkzeugkoppler.direct.parse import latest_command, without_commands
 from werkzeugkoppler.endpoints.call import Call, Outlet, Reply, Streamed
@@ -17,11 +19,12 @@ from werkzeugkoppler.endpoints.retrieval import our_messages
 from werkzeugkoppler.endpoints.stream import write_stream
 from werkzeugkoppler.errors import Headers, UpstreamError
 from werkzeugkoppler.tools.tool import Tool, ToolResult
-from werkzeugkoppler.turn import engine
+from werkzeugkoppler.turn import asking, engine
 from werkzeugkoppler.turn.collect import PlainAnswer
-from werkzeugkoppler.turn.leg import Leg
+from werkzeugkoppler.turn.leg import IsOurs, Leg
 from werkzeugkoppler.turn.prompt import compose
 from werkzeugkoppler.turn.relay import StreamedAnswer
+from werkzeugkoppler.turn.retry import Patience
 from werkzeugkoppler.upstreams.refusal import read_refusal
 from werkzeugkoppler.wire.assemble import ToolCall
 from werkzeugkoppler.wire.chat import ChatRequest, parse_request
@@ -83,21 +86,44 @@ async def _turn(call: Call, request: ChatRequest) -> AsyncGenerator[bytes]:
         tools=[stack.definition(name, tool) for name, tool in ours.items()],
         model=model,
     )
-    answer: engine.Answer
-    if request.stream:
-        identity = {"id": f"chatcmpl-{call.trace.id}", "created": int(time.time()), "model": model}
-        answer = StreamedAnswer(
-            is_ours=is_ours, wants_usage=request.include_usage, identity=identity, new_id=_new_call_id
-        )
-    else:
-        answer = PlainAnswer(is_ours=is_ours, new_id=_new_call_id)
+    answer = _answer(call, request, model, is_ours)
     effects = _Effects(call, request.stream, ours)
+
+    def note_leg(number: int, leg: Leg) -> None:
+        stack.last_model = answer.model
+        effects.note_leg(number, leg)
+
     turn = engine.Turn(
-        draft, answer, settings.max_tool_loops, settings.max_tool_concurrency, effects.note_leg
+        draft=draft,
+        answer=answer,
+        max_tool_loops=settings.max_tool_loops,
+        max_tool_concurrency=settings.max_tool_concurrency,
+        note_leg=note_leg,
+        patience=Patience(
+            settings.upstream_connect_retries, settings.upstream_retry_interval_ms / 1000, time.time
+        ),
+        shows_calls=settings.tool_trace != "off",
+        fails_in_words=settings.upstream_failure_reply == "text",
     )
-    async with aclosing(engine.run(turn, ask=effects.ask, call_tool=effects.call_tool)) as events:
+    run = engine.run(turn, ask=effects.ask, wait=effects.wait, call_tool=effects.call_tool)
+    async with aclosing(run) as events:
         async for data in events:
             yield data
+
+
+def _answer(call: Call, request: ChatRequest, model: str, is_ours: IsOurs) -> StreamedAnswer | PlainAnswer:
+    settings = call.stack.settings
+    identity = {"id": f"chatcmpl-{call.trace.id}", "created": int(time.time()), "model": model}
+    if not request.stream:
+        return PlainAnswer(is_ours=is_ours, identity=identity, new_id=_new_call_id)
+    return StreamedAnswer(
+        is_ours=is_ours,
+        wants_usage=request.include_usage,
+        identity=identity,
+        new_id=_new_call_id,
+        reasoning_field=settings.tool_trace if settings.tool_trace.startswith("reasoning") else None,
+        is_previewed=settings.stream_answer_mode == "safe_preview",
+    )
 
 
 def _new_call_id() -> str:
@@ -120,8 +146,8 @@ class _Effects:
         self._leg_began = 0.0
 
     @asynccontextmanager
-    async def ask(self, body: bytes, number: int) -> AsyncIterator[engine.Reply]:
-        """See `engine.Ask`."""
+    async def ask(self, body: bytes, number: int) -> AsyncIterator[asking.Reply]:
+        """See `asking.Ask`."""
         self._leg_began = time.monotonic()
         upstream = self._call.stack.upstream
         accept = EVENT_STREAM if self._stream else "application/json"
@@ -137,6 +163,11 @@ class _Effects:
                 )
             is_stream = kind == EVENT_STREAM or (self._stream and not kind.endswith("json"))
             yield _UpstreamReply(is_stream, answer.pieces)
+
+    async def wait(self, number: int, error: UpstreamError, seconds: float) -> None:
+        """See `asking.Wait`."""
+        self._call.trace.add("retry", leg=number, error=error.message, wait_ms=round(seconds * 1000))
+        await sleep(seconds)
 
     def note_leg(self, number: int, leg: Leg) -> None:
         """Trace a leg that ended."""

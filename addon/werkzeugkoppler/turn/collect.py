@@ -4,7 +4,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from werkzeugkoppler.errors import UpstreamError
+from werkzeugkoppler.errors import Cause, UpstreamError
+from werkzeugkoppler.turn.asides import exhausted
 from werkzeugkoppler.turn.leg import ENDED_EARLY, ENDED_INCOMPLETE, IsOurs, Leg, conclude
 from werkzeugkoppler.wire import usage as usage_of
 from werkzeugkoppler.wire.assemble import MessageAssembler
@@ -29,10 +30,19 @@ class PlainAnswer:
     A turn with one leg and one choice passes the upstream's body byte for byte (WK-03). Over several
     legs the first gives the id, the time and the model, the last all else, and text and usage are those
     of all legs together.
+
+    Args:
+        is_ours: Which calls are run here.
+        identity: `id`, `created` and `model` for an answer that no upstream has a part in.
+        new_id: Makes a tool call id.
     """
 
-    def __init__(self, *, is_ours: IsOurs, new_id: Callable[[], str]) -> None:
+    has_shown = False
+    """Nothing is shown before the end."""
+
+    def __init__(self, *, is_ours: IsOurs, identity: dict[str, Any], new_id: Callable[[], str]) -> None:
         self._is_ours = is_ours
+        self._default_identity = identity
         self._new_id = new_id
         self._identity: dict[str, Any] = {}
         self._texts: dict[str, Any] = {}  # of the legs that have ended
@@ -55,6 +65,19 @@ class PlainAnswer:
     def take_completion(self, body: bytes) -> bytes:
         self._body = body
         return b""
+
+    def aside(self, text: str) -> bytes:
+        """There is no place for it in a plain answer."""
+        return b""
+
+    @property
+    def model(self) -> str:
+        """The model that answers, as the client is told."""
+        return str((self._default_identity | self._identity)["model"])
+
+    def drop_leg(self) -> None:
+        """Forget what the leg has brought."""
+        self._events, self._body = [], b""
 
     def end_leg(self) -> Leg:
         """What the leg brought.
@@ -104,6 +127,20 @@ class PlainAnswer:
             return self._body
         return self._completion.edited({key: dumps(value) for key, value in changes.items()}).encode()
 
+    def give_up(self, cause: Cause) -> bytes:
+        """The response body where the upstream failed: the earlier text, and words about it (WK-136)."""
+        content = _join(self._texts.get("content"), exhausted(cause))
+        message = {"role": "assistant", **self._texts, "content": content}
+        message = {key: value for key, value in message.items() if value}
+        completion = {
+            **self._default_identity,
+            **self._identity,
+            "object": "chat.completion",
+            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        }
+        usage = {"usage": self._usage} if self._usage is not None else {}
+        return dumps(completion | usage).encode()
+
     def _seen_choice(self, choice: dict[str, Any]) -> dict[str, Any]:
         """The choice without calls that are not the client's, and with the earlier legs' text."""
         message = choice["message"]
@@ -152,5 +189,5 @@ def _from_events(events: list[SseEvent], is_done: bool, new_id: Callable[[], str
     completion = from_chunks(chunks, new_id)
     has_ended = is_done and any(first_choice(chunk) for chunk in chunks)
     if completion["choices"][0]["finish_reason"] is None and not has_ended:
-        raise UpstreamError(ENDED_INCOMPLETE)
+        raise UpstreamError(ENDED_INCOMPLETE, cause=Cause.INCOMPLETE)
     return completion

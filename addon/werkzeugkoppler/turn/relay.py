@@ -10,13 +10,16 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from werkzeugkoppler.errors import UpstreamError
+from werkzeugkoppler.errors import Cause, UpstreamError
+from werkzeugkoppler.turn import asides, parts
+from werkzeugkoppler.turn.asides import ReasoningField
+from werkzeugkoppler.turn.identity import Identity
 from werkzeugkoppler.turn.leg import ENDED_EARLY, ENDED_INCOMPLETE, IsOurs, Leg, conclude, goes_on
+from werkzeugkoppler.turn.preview import Preview
 from werkzeugkoppler.wire import usage as usage_of
 from werkzeugkoppler.wire.assemble import CallDraft, MessageAssembler
 from werkzeugkoppler.wire.completion import Chunk, finish_reason_of, first_choice, parse_completion, to_chunks
-from werkzeugkoppler.wire.jsontext import dumps
-from werkzeugkoppler.wire.sse import DONE, SseEvent, event
+from werkzeugkoppler.wire.sse import DONE, SseEvent
 from werkzeugkoppler.wire.usage import Usage
 
 type Delta = dict[str, Any]
@@ -30,17 +33,27 @@ class StreamedAnswer:
         wants_usage: The client asked for the usage chunk.
         identity: `id`, `created` and `model` for an upstream that sends none.
         new_id: Makes a tool call id.
+        reasoning_field: The delta key for what is said beside the answer; `None` is the upstream's own.
+        is_previewed: Hold each leg's text back until the leg is known to be the last (WK-126).
     """
 
     def __init__(
-        self, *, is_ours: IsOurs, wants_usage: bool, identity: dict[str, Any], new_id: Callable[[], str]
+        self,
+        *,
+        is_ours: IsOurs,
+        wants_usage: bool,
+        identity: dict[str, Any],
+        new_id: Callable[[], str],
+        reasoning_field: str | None = None,
+        is_previewed: bool = False,
     ) -> None:
         self._is_ours = is_ours
         self._wants_usage = wants_usage
-        self._default_identity = identity
         self._new_id = new_id
+        self._is_previewed = is_previewed
         # Of the whole answer:
-        self._identity: dict[str, Any] | None = None
+        self._field = ReasoningField(reasoning_field)
+        self._identity = Identity(identity)
         self._role_told = False
         self._finish_told = False
         self._usage_told = False  # on a chunk with a choice, as some servers do, or on one of its own
@@ -55,11 +68,23 @@ class StreamedAnswer:
         self._usage: Usage | None = None
         self._begun = False  # a choice has come
         self._done = False
+        self._has_shown = False
+        self._preview = Preview()
 
     @property
     def is_done(self) -> bool:
         """The leg's end mark has come."""
         return self._done
+
+    @property
+    def has_shown(self) -> bool:
+        """The client has seen something of this leg; comments do not count."""
+        return self._has_shown
+
+    @property
+    def model(self) -> str:
+        """The model that answers, as the client is told."""
+        return str(self._identity.get("model"))
 
     def take(self, event: SseEvent) -> bytes:
         """Take one event of the upstream, give what the client is to see of it.
@@ -83,7 +108,9 @@ class StreamedAnswer:
             return b""
         if chunk.get("error"):
             raise UpstreamError("the upstream broke off its answer", answer=event.data)
-        return self._take_chunk(chunk, event.raw)
+        shown = self._take_chunk(chunk, event.raw)
+        self._has_shown |= bool(shown)
+        return shown
 
     def take_completion(self, body: bytes) -> bytes:
         """Take a whole completion, from an upstream that does not stream (WK-138).
@@ -92,7 +119,7 @@ class StreamedAnswer:
             UpstreamError: It is none.
         """
         shown = [self._take_chunk(chunk, b"") for chunk in to_chunks(parse_completion(body).values)]
-        self._done = True
+        self._done = self._has_shown = True
         return b"".join(shown)
 
     def end_leg(self) -> Leg:
@@ -102,7 +129,7 @@ class StreamedAnswer:
             UpstreamError: The answer broke off.
         """
         if self._finish_reason is None and not (self._done and self._begun):
-            raise UpstreamError(ENDED_INCOMPLETE)
+            raise UpstreamError(ENDED_INCOMPLETE, cause=Cause.INCOMPLETE)
         leg = conclude(self._assembler, self._finish_reason, self._usage, self._is_ours)
         self._usage_before = usage_of.add(self._usage_before, self._usage)
         if leg.calls:
@@ -110,14 +137,31 @@ class StreamedAnswer:
             self._begin_leg()
         return leg
 
+    def drop_leg(self) -> None:
+        """Forget a leg of which the client has seen nothing."""
+        self._begin_leg()
+
+    def aside(self, text: str) -> bytes:
+        """A delta with reasoning of our own."""
+        return self._delta({self._field.name: text}) if text else b""
+
+    def give_up(self, cause: Cause) -> bytes:
+        """The end of a stream whose upstream failed, in words (WK-135, WK-137)."""
+        if self._finish_told:
+            return self.close()
+        self._finish_told = True
+        if self._has_shown:
+            return self.aside(asides.interrupted(cause)) + self._delta({}, "stop") + self.close()
+        words = asides.exhausted(cause)
+        return self.aside(f"{words}\n") + self._delta({"content": words}, "stop") + self.close()
+
     def close(self) -> bytes:
         """The end of the stream, with what the upstream left out."""
         closing = b""
         if not self._finish_told:
-            choice = {"index": 0, "delta": {}, "finish_reason": "tool_calls" if self._shown else "stop"}
-            closing += self._chunk({"choices": [choice]})
+            closing += self._released() + self._delta({}, "tool_calls" if self._shown else "stop")
         if self._wants_usage and not self._usage_told and self._usage_before is not None:
-            closing += self._chunk({"choices": [], "usage": self._usage_before})
+            closing += self._identity.event({"choices": [], "usage": self._usage_before})
         return closing + DONE
 
     # What the client sees of a chunk
@@ -132,12 +176,17 @@ class StreamedAnswer:
         self._begun = True
         delta = choice.get("delta")
         delta = delta if isinstance(delta, dict) else {}
+        self._field.see(delta)
+        delta = parts.as_text(delta, self._field.name)
         self._assembler.add(delta)
         seen_delta = self._seen_delta(delta)
+        if self._is_previewed:
+            seen_delta = self._preview.hold(choice, seen_delta, self._field.name)
         seen_finish = self._seen_finish(finish_reason_of(choice))
         is_finish_hidden = finish_reason_of(choice) is not None and seen_finish is None
         seen_usage = None if is_finish_hidden else self._seen_usage(chunk)
         self._usage_told |= seen_finish is not None and isinstance(seen_usage, dict)
+        released = self._released() if seen_finish is not None else b""
         if (
             raw
             and seen_delta is choice.get("delta")
@@ -145,14 +194,14 @@ class StreamedAnswer:
             and seen_usage is chunk.get("usage")
             and len(chunk["choices"]) == 1
             and choice.get("index") == 0
-            and self._has_identity(chunk)
+            and self._identity.is_that_of(chunk)
         ):
-            return raw
+            return released + raw
         if not any(seen_delta.values()) and seen_finish is None:
             return b""  # nothing is left of it
         seen = {**choice, "index": 0, "delta": seen_delta, "finish_reason": seen_finish}
         usage = {"usage": seen_usage} if "usage" in chunk else {}
-        return self._chunk({**chunk, "choices": [seen], **usage})
+        return released + self._identity.event({**chunk, "choices": [seen], **usage})
 
     def _take_choiceless(self, chunk: Chunk, raw: bytes) -> bytes:
         if chunk.get("choices"):
@@ -164,9 +213,9 @@ class StreamedAnswer:
             return b""
         self._usage_told = True
         seen_usage = self._seen_usage(chunk)
-        if raw and seen_usage is chunk["usage"] and self._has_identity(chunk):
+        if raw and seen_usage is chunk["usage"] and self._identity.is_that_of(chunk):
             return raw
-        return self._chunk({**chunk, "usage": seen_usage})
+        return self._identity.event({**chunk, "usage": seen_usage})
 
     def _seen_delta(self, delta: Delta) -> Delta:
         """The delta itself if nothing in it has to change."""
@@ -229,14 +278,12 @@ class StreamedAnswer:
             return None
         return usage_of.add(self._usage_before, told) if self._wants_usage else None
 
-    # One identity
+    # What the client is told that is no chunk of the upstream's
 
-    def _has_identity(self, chunk: Chunk) -> bool:
-        if self._identity is None:
-            self._identity = {key: chunk.get(key) or made for key, made in self._default_identity.items()}
-        return all(chunk.get(key) == value for key, value in self._identity.items())
+    def _delta(self, delta: Delta, finish_reason: str | None = None) -> bytes:
+        choice = {"index": 0, "delta": self._seen_delta(delta), "finish_reason": finish_reason}
+        return self._identity.event({"choices": [choice]})
 
-    def _chunk(self, chunk: Chunk) -> bytes:
-        self._has_identity(chunk)  # the first chunk gives it
-        assert self._identity is not None
-        return event(dumps({**chunk, **self._identity, "object": "chat.completion.chunk"}))
+    def _released(self) -> bytes:
+        """The text that was held back, as the deltas it came in."""
+        return b"".join(self._identity.event({"choices": [choice]}) for choice in self._preview.release())

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 import aiohttp
 from anyio import move_on_after
 
-from werkzeugkoppler.errors import Headers, UpstreamError
+from werkzeugkoppler.errors import Cause, Headers, UpstreamError
 from werkzeugkoppler.upstreams.base import UpstreamState
 from werkzeugkoppler.wire.http import HttpAnswer, HttpRequest, MadeAnswer
 
@@ -58,7 +58,7 @@ class OpenAiHttp:
     async def send(self, request: HttpRequest) -> AsyncIterator[HttpAnswer]:
         """See `Upstream.send`."""
         assert self._session is not None, "open() comes first"
-        with self._renamed_errors():
+        with self._renamed_errors(Cause.CONNECTION):
             response = await self._session.request(
                 request.method,
                 request.url,
@@ -83,18 +83,21 @@ class OpenAiHttp:
         return self._key_header if url.startswith(f"{self.base_url}/") else ()
 
     async def _pieces(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-        with self._renamed_errors():
+        with self._renamed_errors(Cause.INCOMPLETE):
             async for piece in response.content.iter_any():
                 yield piece
 
     @contextmanager
-    def _renamed_errors(self) -> Iterator[None]:
+    def _renamed_errors(self, cause: Cause) -> Iterator[None]:
         try:
             yield
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             message = f"the upstream {self.base_url} failed: {_in_words(error)}"
             self.state.ok, self.state.error = False, message
-            raise UpstreamError(message) from error
+            if cause is Cause.INCOMPLETE and isinstance(error, TimeoutError):
+                # The answer had begun: to ask again would have a slow model write it all once more.
+                raise UpstreamError(message, cause=Cause.CONNECTION, can_retry=False) from error
+            raise UpstreamError(message, cause=cause) from error
 
 
 def _in_words(error: Exception) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from werkzeugkoppler.errors import UpstreamError
+from werkzeugkoppler.errors import Cause, UpstreamError
 from werkzeugkoppler.wire.assemble import MessageAssembler
 from werkzeugkoppler.wire.jsontext import JsonObject
 
@@ -40,7 +40,9 @@ def parse_completion(body: bytes) -> JsonObject:
     try:
         completion = JsonObject.parse(body.decode())
     except (ValueError, TypeError) as error:
-        raise UpstreamError(f"the upstream's answer is not a JSON object: {error}") from error
+        # The beginning of an object, or nothing: it broke off. Any other text will be the same next time.
+        cause = Cause.INCOMPLETE if body.strip()[:1] in (b"", b"{") else None
+        raise UpstreamError(f"the upstream's answer is not a JSON object: {error}", cause=cause) from error
     choice = first_choice(completion.values)
     if choice is None or not isinstance(choice.get("message"), dict):
         answer = body if completion.values.get("error") else None

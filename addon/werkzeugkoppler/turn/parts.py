@@ -1,0 +1,52 @@
+"""Deltas whose content is a list of parts, made text: the reasoning apart from the answer (WK-129)."""
+
+from typing import Any
+
+_REASONING_TYPES = frozenset({"summary", "summary_text", "thinking"})
+_REASONING_KEYS = ("reasoning", "reasoning_content", "summary", "thinking")
+
+type Delta = dict[str, Any]
+
+
+def as_text(delta: Delta, field: str) -> Delta:
+    """The delta with texts in place of its parts.
+
+    Args:
+        field: The key for the reasoning.
+
+    Returns:
+        The delta itself where there are no parts, or one that is not text, such as an image.
+    """
+    parts = delta.get("content")
+    if not isinstance(parts, list) or not parts:
+        return delta
+    texts = [_text(part) for part in parts]
+    if None in texts:
+        return delta
+    reasoning, answer = str(delta.get(field) or ""), ""
+    for part, text in zip(parts, texts, strict=True):
+        if _is_reasoning(part):
+            reasoning += str(text)
+        else:
+            answer += str(text)
+    rest = {key: value for key, value in delta.items() if key not in ("content", field)}
+    return rest | ({field: reasoning} if reasoning else {}) | ({"content": answer} if answer else {})
+
+
+def _is_reasoning(part: Any) -> bool:
+    if not isinstance(part, dict):
+        return False
+    kind = str(part.get("type") or "").lower()
+    return "reason" in kind or kind in _REASONING_TYPES or any(key in part for key in _REASONING_KEYS)
+
+
+def _text(part: Any) -> str | None:
+    """The text of a part, or of the parts that it holds; `None` where it has none."""
+    if isinstance(part, str):
+        return part
+    if isinstance(part, list):
+        texts = [_text(inner) for inner in part]
+        return None if None in texts else "".join(map(str, texts))
+    if not isinstance(part, dict):
+        return None
+    return next((_text(part[key]) for key in ("text", *_REASONING_KEYS) if part.get(key) is not None), None)

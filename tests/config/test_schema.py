@@ -38,6 +38,7 @@ max_concurrent_requests: 5
 max_request_bytes: 6
 stream_keepalive_seconds: -1
 system_messages: merge
+mcp_servers_refresh_seconds: 60
 init_messages: [{role: system, content: [{type: text, text: x}], name: null}]
 mcp_servers:
   - {server_id: a, transport: stdio, command: c, args: [-n, 5], env: {A: on}, cwd: /tmp}
@@ -55,7 +56,7 @@ last_user_message_readers:
   - {name: my notes, command: c, arguments: [-n, 5], run_path: sub, timeout: 9, max_output_bytes: 10}
 timezone: Europe/Berlin
 traces: {enabled: off, dir: /t, keep_days: 0.5, keep_bytes: 0}
-logging: {level: debug}
+logging: {level: debug, json: yes}
 """,
     )
     assert settings.model_dump() == {
@@ -73,6 +74,7 @@ logging: {level: debug}
         "max_request_bytes": 6,
         "stream_keepalive_seconds": -1,
         "system_messages": "merge",
+        "mcp_servers_refresh_seconds": 60,
         "init_messages": ({"role": "system", "content": [{"type": "text", "text": "x"}], "name": None},),
         "mcp_servers": (
             server(
@@ -112,7 +114,7 @@ logging: {level: debug}
         ),
         "timezone": "Europe/Berlin",
         "traces": {"enabled": False, "dir": "/t", "keep_days": 0.5, "keep_bytes": 0},
-        "logging": {"level": "DEBUG"},
+        "logging": {"level": "DEBUG", "json": True},
     }
 
 

@@ -7,6 +7,7 @@ tells of is only a cause to look; what counts is whether the file is another one
 import asyncio
 import logging
 import os
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -34,16 +35,20 @@ async def follow(path: Path, look: Callable[[Signature], Awaitable[None]]) -> No
         look: Gets the file's signature. A change that comes meanwhile is told after it.
     """
     told = asyncio.Event()
+    stop = threading.Event()
     seen: list[Signature] = []
     async with create_task_group() as tasks:
-        tasks.start_soon(_listen, path, told)
-        while True:
-            now = await settled(path)
-            if seen != [now]:
-                seen = [now]
-                await look(now)
-            await told.wait()
-            told.clear()
+        tasks.start_soon(_listen, path, told, stop)
+        try:
+            while True:
+                now = await settled(path)
+                if seen != [now]:
+                    seen = [now]
+                    await look(now)
+                await told.wait()
+                told.clear()
+        finally:
+            stop.set()  # the library's thread cannot be cancelled: it looks at this
 
 
 async def settled(path: Path) -> Signature:
@@ -67,7 +72,7 @@ async def signature(path: Path) -> Signature:
     return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
-async def _listen(path: Path, told: asyncio.Event) -> None:
+async def _listen(path: Path, told: asyncio.Event, stop: threading.Event) -> None:
     target = await to_thread.run_sync(path.resolve)
     is_link = target != path
 
@@ -81,6 +86,7 @@ async def _listen(path: Path, told: asyncio.Event) -> None:
             *{path.parent, target.parent},
             watch_filter=is_ours,
             recursive=False,
+            stop_event=stop,
             rust_timeout=look_ms,
             yield_on_timeout=True,
         ):

@@ -12,20 +12,20 @@ from werkzeugkoppler.gate.redact import shown
 logger = logging.getLogger("werkzeugkoppler.payload")
 
 
-def log_request(flow: http.HTTPFlow, settings: Settings) -> None:
+def log_request(flow: http.HTTPFlow, settings: Settings | None) -> None:
     _log(flow, flow.request, "asks", settings)
 
 
-def log_response(flow: http.HTTPFlow, settings: Settings) -> None:
+def log_response(flow: http.HTTPFlow, settings: Settings | None) -> None:
     if flow.response is not None:
         _log(flow, flow.response, f"gets {flow.response.status_code}", settings)
 
 
-def _log(flow: http.HTTPFlow, message: http.Message, verb: str, settings: Settings) -> None:
+def _log(flow: http.HTTPFlow, message: http.Message, verb: str, settings: Settings | None) -> None:
     # The first question: it is asked for each request, and a body may be large.
     if logger.isEnabledFor(logging.DEBUG) and METADATA in flow.metadata and message.raw_content:
         content = message.get_content(strict=False) or b""
-        logger.debug("%s %s: %s", flow.comment, verb, shown(content, _secrets(settings)))
+        logger.debug("%s %s: %s", flow.comment, verb, shown(content, _secrets(settings) if settings else ()))
 
 
 def _secrets(settings: Settings) -> Iterator[str]:

@@ -21,7 +21,7 @@ from mitmproxy.utils.asyncio_utils import create_task
 
 from werkzeugkoppler import options
 from werkzeugkoppler.config import load
-from werkzeugkoppler.config.schema import Settings, Traces
+from werkzeugkoppler.config.schema import Settings
 from werkzeugkoppler.endpoints import routes
 from werkzeugkoppler.endpoints.call import Call, Reply, Streamed, error_reply
 from werkzeugkoppler.errors import ApiError, ConfigError, Headers, internal_error
@@ -35,7 +35,7 @@ from werkzeugkoppler.reload import Reloader
 from werkzeugkoppler.source import Outlet, Source
 from werkzeugkoppler.stack import Stack
 from werkzeugkoppler.stacks import Stacks
-from werkzeugkoppler.traces import TraceWriter
+from werkzeugkoppler.traces import opened
 from werkzeugkoppler.upload import Upload
 from werkzeugkoppler.visit import Visit, Visits, set_address
 
@@ -122,7 +122,7 @@ class Werkzeugkoppler:
     async def request(self, flow: http.HTTPFlow) -> None:
         visit = self._visits.get(flow)
         if visit is None:
-            self._log_payload(flow, log_request)
+            log_request(flow, self._settings)
             return
         if visit.is_answered or flow.response or flow.error or not flow.live:
             return
@@ -131,7 +131,7 @@ class Werkzeugkoppler:
         await released(flow)
         if flow.error or visit.is_over:
             return  # killed while it was held, or the client left
-        self._log_payload(flow, log_request)
+        log_request(flow, self._settings)
         visit.task = create_task(self._answer(flow, visit), name=f"turn {visit.trace.id}", keep_ref=True)
         try:
             reply = await visit.task
@@ -152,7 +152,7 @@ class Werkzeugkoppler:
         visit.put_back(flow)
 
     def response(self, flow: http.HTTPFlow) -> None:
-        self._log_payload(flow, log_response)
+        log_response(flow, self._settings)
         visit = self._visits.get(flow)
         if visit is not None:
             self._visits.end(visit, flow)
@@ -166,16 +166,12 @@ class Werkzeugkoppler:
     def client_disconnected(self, client: connection.Client) -> None:
         self._visits.leave(client)
 
-    def _log_payload(self, flow: http.HTTPFlow, log: Callable[[http.HTTPFlow, Settings], None]) -> None:
-        if self._settings is not None:
-            log(flow, self._settings)
-
     # How it starts and stops
 
     async def _open(self) -> None:
         assert self._settings is not None  # configure comes first
         settings = self._settings
-        self._visits.traces = _opened_traces(settings.traces)
+        self._visits.traces = opened(settings.traces, os.environ)
         await self._source.open()
         stack = await self._stacks.replace(settings)
         exists = await to_thread.run_sync(Path(self._config).exists)
@@ -200,7 +196,7 @@ class Werkzeugkoppler:
         self._settings = settings
         self._terminal.apply(settings.logging)
         if settings.traces != old.traces:
-            traces, self._visits.traces = self._visits.traces, _opened_traces(settings.traces)
+            traces, self._visits.traces = self._visits.traces, opened(settings.traces, os.environ)
             if traces is not None:
                 await to_thread.run_sync(traces.close)
 
@@ -315,18 +311,6 @@ def _redact(flow: http.HTTPFlow) -> None:
 def _response(flow: http.HTTPFlow, visit: Visit, reply: Reply) -> http.Response:
     body = b"" if flow.request.method == "HEAD" else reply.body
     return response(reply.status, (*reply.headers, *visit.headers), body)
-
-
-def _opened_traces(settings: Traces) -> TraceWriter | None:
-    if not settings.enabled:
-        return None
-    traces = TraceWriter(
-        settings.folder(os.environ),
-        keep_seconds=settings.keep_days * 86400,
-        keep_bytes=settings.keep_bytes,
-    )
-    traces.open()
-    return traces
 
 
 def _length(header: str | None) -> int:

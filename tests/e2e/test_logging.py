@@ -20,8 +20,8 @@ CONNECTIONS = "mitmproxy.proxy.server"
 
 
 def records(output: str) -> list[dict[str, Any]]:
-    """The lines of an output, each of which is JSON."""
-    lines = [json.loads(line) for line in output.splitlines()]
+    """The whole lines of an output, each of which is JSON."""
+    lines = [json.loads(line) for line in output[: output.rfind("\n") + 1].splitlines()]
     assert all({"timestamp", "level", "logger", "message"} <= line.keys() for line in lines)
     return lines
 
@@ -64,11 +64,11 @@ async def test_the_levels_of_libraries_follow_a_reload(upstream: Upstream, tmp_p
     async with running(tmp_path, upstream.url, {"logging": {"json": True}}) as proxy:
         for level, is_told in (("DEBUG", True), ("INFO", False)):
             await reload(proxy, logging={"json": True, "level": level})
-            before = len(proxy.output)
+            before = len(records(proxy.output))
             async with aiohttp.ClientSession(proxy.url) as session:
                 await Client(session, SERVICE_KEY).get("/v1/models")
             await reload(proxy, max_tool_loops=len(level))
-            loggers = {line["logger"] for line in records(proxy.output[before:])}
+            loggers = {line["logger"] for line in records(proxy.output)[before:]}
             assert (CONNECTIONS in loggers) is is_told
 
 
@@ -81,8 +81,8 @@ async def test_bodies_are_told_at_debug_cut_and_without_keys(upstream: Upstream,
         async with aiohttp.ClientSession(proxy.url) as session:
             client = Client(session, SERVICE_KEY)
             await client.transcript(f"{keys} and {'long ' * 4000}")
-            told = [line for line in records(proxy.output) if line["logger"] == "werkzeugkoppler.payload"]
             await reload(proxy, logging={"json": True, "level": "INFO"})
+            told = [line for line in records(proxy.output) if line["logger"] == "werkzeugkoppler.payload"]
             before = len(proxy.output)
             await client.chat("Not told.")
     messages = [line["message"] for line in told]

@@ -181,3 +181,11 @@ async def test_the_key_stays_where_others_reach_it(upstream: Upstream, tmp_path:
         write(config, config_text(proxy, service_base_url=url, service_api_key=None))
         await proxy.until_written(FAILED)
         assert (await Client(session).get("/v1/models")).status == 401
+
+
+async def test_traces_go_where_the_new_file_says(proxy: Proxy, client: Client, upstream: Upstream) -> None:
+    elsewhere = proxy.folder / "elsewhere"
+    await reload(proxy, traces={"dir": str(elsewhere)})
+    await system_message(client, upstream)
+    await reload(proxy, traces={"enabled": False})
+    assert "proxy_response" in "".join(file.read_text(encoding="utf-8") for file in elsewhere.iterdir())

@@ -14,8 +14,9 @@ LAYERS = (
     {"main", "cli"},
     {"proxy", "views"},
     {"visit"},
-    {"source", "upload", "options", "hooktable", "banner"},
+    {"source", "upload", "options", "hooktable", "banner", "logs", "reload", "payloads"},
     {"endpoints"},
+    {"stacks"},
     {"stack"},
     {"turn", "direct"},
     {"tools", "upstreams"},
@@ -31,9 +32,22 @@ Names on one line know nothing of each other.
 """
 
 HOMES = {
-    "mitmproxy": {"main", "cli", "proxy", "options", "hooktable", "exchange", "flows", "views", "visit"},
+    "mitmproxy": {
+        "main",
+        "cli",
+        "proxy",
+        "options",
+        "hooktable",
+        "exchange",
+        "flows",
+        "views",
+        "visit",
+        "logs",
+        "payloads",
+    },
     "aiohttp": {"upstreams"},
     "mcp": {"tools.mcp_servers"},
+    "watchfiles": {"config.watch"},
 }
 """Who may import a library; all others are told of it in our own terms."""
 

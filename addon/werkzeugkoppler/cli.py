@@ -25,6 +25,7 @@ from werkzeugkoppler.config.exposure import warnings
 from werkzeugkoppler.config.schema import Settings
 from werkzeugkoppler.errors import ConfigError
 from werkzeugkoppler.hooktable import HookTable
+from werkzeugkoppler.logs import VERBOSITY, JsonLines
 from werkzeugkoppler.options import DEAD_END
 from werkzeugkoppler.proxy import Werkzeugkoppler
 from werkzeugkoppler.stack import DEMO, Stack
@@ -39,7 +40,8 @@ SPARE_PORTS = range(8090, 8100)
 """Tried by a start without a config, where the default port is taken: llama.cpp likes it too."""
 WEB_COLUMNS = ["icon", "path", "comment", "status", "size", "time"]
 """The comment says which turn and leg a flow belongs to."""
-LOG_LEVELS = {"DEBUG": "debug", "INFO": "info", "WARNING": "warn", "ERROR": "error", "CRITICAL": "error"}
+
+logger = logging.getLogger(__name__)
 
 USAGE = """\
 Usage: ./run.sh [dump|web|console] [--config FILE] [-- MITMPROXY ARGUMENTS]
@@ -60,6 +62,8 @@ class Start:
     settings: Settings
     config: str
     """Where the settings came from, in words."""
+    path: str
+    """The file whose changes count, also where there is none yet."""
     upstream_note: str = ""
 
 
@@ -77,9 +81,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(problem, file=sys.stderr)
         return EXIT_PORT
     for warning in warnings(settings):
-        print(f"WARNING: {warning}", file=sys.stderr)
+        print(_warning(warning, as_json=settings.logging.json), file=sys.stderr)
     _run(args.front, start, theirs)
     return 0
+
+
+def _warning(text: str, *, as_json: bool) -> str:
+    record = {"name": "werkzeugkoppler", "levelname": "WARNING", "msg": text}
+    return JsonLines().format(logging.makeLogRecord(record)) if as_json else f"WARNING: {text}"
 
 
 # What to start
@@ -112,7 +121,7 @@ def _start(flag: str | None) -> Start:
     is_there = not source.optional or Path(source.path).exists()
     if is_there or UPSTREAM_VARIABLE in os.environ:
         settings = load.load(source.path, os.environ, optional=source.optional)
-        return Start(settings, source.path if is_there else "the environment")
+        return Start(settings, source.path if is_there else "the environment", source.path)
     found = asyncio.run(detect())
     environ = dict(os.environ)
     environ[UPSTREAM_VARIABLE] = found.base_url if found else DEMO
@@ -120,7 +129,8 @@ def _start(flag: str | None) -> Start:
         environ[SERVICE_VARIABLE] = f"http://127.0.0.1:{port}"
     settings = load.load(str(EXAMPLE), environ)
     note = f"{found.name}, found on its usual port" if found else "no model server found on the usual ports"
-    return Start(settings, f"none: {EXAMPLE.name} (copy it to config.yaml and make it yours)", note)
+    made_of = f"none: {EXAMPLE.name} (copy it to config.yaml and make it yours)"
+    return Start(settings, made_of, source.path, note)
 
 
 def _spare_port() -> int | None:
@@ -232,7 +242,7 @@ def _run(name: str, start: Start, more: Sequence[str]) -> None:
             showhost=True,  # the address that the client asked for, not the dead end
             **front.defaults,
         )
-        opts.update_defer(termlog_verbosity=LOG_LEVELS[settings.logging.level])
+        opts.update_defer(termlog_verbosity=VERBOSITY[settings.logging.level])
         return front.parser(opts)
 
     # Nobody reads the log of each connection, and the banner tells better where it listens.
@@ -240,12 +250,15 @@ def _run(name: str, start: Start, more: Sequence[str]) -> None:
         logging.getLogger(library).setLevel(logging.WARNING)
     # The console draws on the whole terminal.
     announce = None if name == "console" else _banner_printer(start)
-    launched = _with_addon(front.master(), Werkzeugkoppler(settings, announce))
+    launched = _with_addon(front.master(), Werkzeugkoppler(settings, announce, start.path))
     mitmproxy_main.run(launched, parser_with_defaults, list(more), front.filters)
 
 
 def _banner_printer(start: Start) -> Callable[[Stack], None]:
     def announce(stack: Stack) -> None:
+        if stack.settings.logging.json:
+            logger.info("Werkzeugkoppler is ready: it listens on %s", stack.settings.service_base_url)
+            return
         look_inside = getattr(ctx.master, "web_url", "./run.sh web, or ./run.sh console")
         text = banner(stack, config=start.config, upstream_note=start.upstream_note, look_inside=look_inside)
         print(text, flush=True)

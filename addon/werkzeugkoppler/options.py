@@ -1,8 +1,9 @@
 """The mitmproxy options that the addon adds, reads and sets."""
 
-import logging
 import os
+from functools import partial
 
+from anyio import to_thread
 from mitmproxy import ctx
 from mitmproxy.addonmanager import Loader
 from mitmproxy.exceptions import OptionsError
@@ -11,12 +12,11 @@ from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
 from werkzeugkoppler.config import load
 from werkzeugkoppler.config.address import is_loopback
 from werkzeugkoppler.config.schema import Settings
+from werkzeugkoppler.errors import ConfigError
 
 DEAD_END = "http://127.0.0.1:1"
 """Where mitmproxy would carry a request that nobody answered: nothing listens on this port, and only root
 could. The client gets 502, never the bare upstream."""
-
-_LIBRARIES = ("aiohttp", "asyncio", "httpcore2", "httpx2", "mcp", "mitmproxy.proxy.server", "watchdog")
 
 
 def add_options(loader: Loader) -> None:
@@ -36,16 +36,33 @@ def read_settings() -> Settings:
 
     Raises:
         ConfigError: The config cannot be used.
-        OptionsError: The mode is none that the addon works in, or is open to everyone.
+        OptionsError: The mode is none that the addon works in.
     """
     modes = _modes()
     if not all(isinstance(mode, ReverseMode) for mode in modes):
         raise OptionsError("Werkzeugkoppler answers requests itself: use --mode reverse:UPSTREAM@HOST:PORT")
-    source = load.find(ctx.options.koppler_config or None, os.environ)
+    source = config_source()
     settings = load.load(
         source.path, os.environ, optional=source.optional, fallback_upstream=_reverse_target(modes)
     )
-    _check_reach(settings, [mode.listen_host(ctx.options.listen_host) for mode in modes])
+    check_reach(settings)
+    return settings
+
+
+def config_source() -> load.ConfigSource:
+    """The config file for plain mitmproxy."""
+    return load.find(ctx.options.koppler_config or None, os.environ)
+
+
+async def read_settings_again(path: str) -> Settings:
+    """The settings of a file that was changed while mitmproxy runs, under the launcher too.
+
+    Raises:
+        ConfigError: They cannot be used.
+    """
+    read = partial(load.load, path, os.environ, fallback_upstream=_reverse_target(_modes()))
+    settings = await to_thread.run_sync(read)
+    check_reach(settings)
     return settings
 
 
@@ -64,13 +81,6 @@ def pin() -> None:
         http2=False,
         store_streamed_bodies=True,
     )
-
-
-def set_log_levels(level: str) -> None:
-    """Put our loggers at the configured level, and the libraries' where they tell news only."""
-    logging.getLogger("werkzeugkoppler").setLevel(level)
-    for name in _LIBRARIES:
-        logging.getLogger(name).setLevel(level if level == "DEBUG" else "WARNING")
 
 
 def _modes() -> list[ProxyMode]:
@@ -93,14 +103,19 @@ def _listen(mode: ProxyMode) -> str:
     return f"@{mode.full_spec.rpartition('@')[2]}" if "@" in mode.full_spec else ""
 
 
-def _check_reach(settings: Settings, hosts: list[str]) -> None:
-    """The same rule as for `service_base_url` (F5), for the address that mitmproxy really listens on."""
+def check_reach(settings: Settings) -> None:
+    """The same rule as for `service_base_url` (F5), for the address that mitmproxy really listens on.
+
+    Raises:
+        ConfigError: Everyone could use it, and nobody said so.
+    """
     if settings.service_api_key or settings.allow_unauthenticated:
         return
-    for host in hosts:
+    for host in (mode.listen_host(ctx.options.listen_host) for mode in _modes()):
         if not is_loopback(host):
-            raise OptionsError(
+            problem = (
                 f"refusing to listen on {host or 'every address'} without a key: set service_api_key, "
                 "listen on 127.0.0.1 (--mode reverse:UPSTREAM@127.0.0.1:PORT), "
                 "or set allow_unauthenticated: true"
             )
+            raise ConfigError([problem])

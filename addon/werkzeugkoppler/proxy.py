@@ -10,6 +10,8 @@ import logging
 import os
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 
 from anyio import move_on_after, to_thread
 from mitmproxy import connection, http
@@ -18,6 +20,7 @@ from mitmproxy.exceptions import OptionsError
 from mitmproxy.utils.asyncio_utils import create_task
 
 from werkzeugkoppler import options
+from werkzeugkoppler.config import load
 from werkzeugkoppler.config.schema import Settings
 from werkzeugkoppler.endpoints import routes
 from werkzeugkoppler.endpoints.call import Call, Reply, Streamed, error_reply
@@ -26,9 +29,13 @@ from werkzeugkoppler.exchange import METADATA, released
 from werkzeugkoppler.flows import response
 from werkzeugkoppler.gate import auth
 from werkzeugkoppler.gate.limits import Slots, check_size
+from werkzeugkoppler.logs import Terminal
+from werkzeugkoppler.payloads import log_request, log_response
+from werkzeugkoppler.reload import Reloader
 from werkzeugkoppler.source import Outlet, Source
 from werkzeugkoppler.stack import Stack
-from werkzeugkoppler.traces import TraceWriter
+from werkzeugkoppler.stacks import Stacks
+from werkzeugkoppler.traces import opened
 from werkzeugkoppler.upload import Upload
 from werkzeugkoppler.visit import Visit, Visits, set_address
 
@@ -48,15 +55,23 @@ class Werkzeugkoppler:
     Args:
         settings: The config; where it is `None` the option `koppler_config` names the file.
         announce: Called once everything has started.
+        config: The file that `settings` are from, or would be if it were there.
     """
 
     def __init__(
-        self, settings: Settings | None = None, announce: Callable[[Stack], None] | None = None
+        self,
+        settings: Settings | None = None,
+        announce: Callable[[Stack], None] | None = None,
+        config: str = load.DEFAULT_PATH,
     ) -> None:
         self._settings = settings
+        self._config = config
         self._is_launched = settings is not None
         self._announce = announce
-        self._stack: Stack | None = None
+        self._stacks = Stacks()
+        self._terminal = Terminal(follows_level=self._is_launched)
+        self._reloader: Reloader | None = None
+        self._following: asyncio.Task[None] | None = None
         self._source = Source()
         self._slots = Slots()
         self._opened = asyncio.Event()
@@ -66,14 +81,20 @@ class Werkzeugkoppler:
 
     def load(self, loader: Loader) -> None:
         options.add_options(loader)
+        if self._settings is not None:
+            self._terminal.apply(self._settings.logging)
 
     def configure(self, updated: set[str]) -> None:
         if self._is_launched or "koppler_config" not in updated:
             return
+        if self._following is not None:
+            raise OptionsError("koppler_config takes effect with a restart")
         try:
             self._settings = options.read_settings()
         except ConfigError as error:
             raise OptionsError(str(error)) from error
+        self._config = options.config_source().path
+        self._terminal.apply(self._settings.logging)
 
     def running(self) -> None:
         if not self._is_launched:
@@ -100,13 +121,17 @@ class Werkzeugkoppler:
 
     async def request(self, flow: http.HTTPFlow) -> None:
         visit = self._visits.get(flow)
-        if visit is None or visit.is_answered or flow.response or flow.error or not flow.live:
+        if visit is None:
+            log_request(flow, self._settings)
+            return
+        if visit.is_answered or flow.response or flow.error or not flow.live:
             return
         if visit.upload is not None:
             flow.request.data.content = visit.upload.body()
         await released(flow)
-        if flow.error:
-            return  # killed while it was held
+        if flow.error or visit.is_over:
+            return  # killed while it was held, or the client left
+        log_request(flow, self._settings)
         visit.task = create_task(self._answer(flow, visit), name=f"turn {visit.trace.id}", keep_ref=True)
         try:
             reply = await visit.task
@@ -127,6 +152,7 @@ class Werkzeugkoppler:
         visit.put_back(flow)
 
     def response(self, flow: http.HTTPFlow) -> None:
+        log_response(flow, self._settings)
         visit = self._visits.get(flow)
         if visit is not None:
             self._visits.end(visit, flow)
@@ -145,28 +171,42 @@ class Werkzeugkoppler:
     async def _open(self) -> None:
         assert self._settings is not None  # configure comes first
         settings = self._settings
-        options.set_log_levels(settings.logging.level)
-        if settings.traces.enabled:
-            self._visits.traces = TraceWriter(
-                settings.traces.folder(os.environ),
-                keep_seconds=settings.traces.keep_days * 86400,
-                keep_bytes=settings.traces.keep_bytes,
-            )
-            self._visits.traces.open()
-        self._stack = Stack(settings)
+        self._visits.traces = opened(settings.traces, os.environ)
         await self._source.open()
-        await self._stack.open()
+        stack = await self._stacks.replace(settings)
+        exists = await to_thread.run_sync(Path(self._config).exists)
         self._opened.set()
-        await self._stack.toolbox.settled()
+        self._reloader = Reloader(
+            Path(self._config),
+            settings,
+            exists=exists,
+            read=partial(options.read_settings_again, self._config),
+            apply=self._apply,
+        )
+        self._following = create_task(self._reloader.run(), name="config watch", keep_ref=True)
+        await stack.toolbox.settled()
         if self._announce is not None:
-            self._announce(self._stack)
+            self._announce(stack)
+
+    async def _apply(self, settings: Settings) -> None:
+        """Put new settings to work (WK-27..32)."""
+        assert self._settings is not None
+        old = self._settings
+        await self._stacks.replace(settings)
+        self._settings = settings
+        self._terminal.apply(settings.logging)
+        if settings.traces != old.traces:
+            traces, self._visits.traces = self._visits.traces, opened(settings.traces, os.environ)
+            if traces is not None:
+                await to_thread.run_sync(traces.close)
 
     async def _close(self) -> None:
+        if self._following is not None:
+            self._following.cancel()
         self._visits.end_all()
         self._source.close()
         with move_on_after(CLOSE_SECONDS):
-            if self._stack is not None:
-                await self._stack.close()
+            await self._stacks.close()
         if self._visits.traces is not None:
             await to_thread.run_sync(self._visits.traces.close)
 
@@ -230,11 +270,13 @@ class Werkzeugkoppler:
             if not self._opened.is_set():
                 with move_on_after(OPEN_SECONDS):
                     await self._opened.wait()
-            if self._stack is None or not self._opened.is_set():
+            if self._reloader is None:
                 raise ApiError(503, "still starting, try again", code="starting", type="server_error")
             assert visit.route is not None
             body = flow.request.get_content(strict=False) or b""
-            return await visit.route.endpoint(Call(self._stack, visit.link, visit.trace, body, visit.has_key))
+            visit.hold = self._stacks.hold()
+            call = Call(visit.hold.stack, visit.link, visit.trace, body, visit.has_key, self._reloader.error)
+            return await visit.route.endpoint(call)
         except ApiError as error:
             return error_reply(error)
         except Exception:  # boundary

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from werkzeugkoppler.tools import process
 from werkzeugkoppler.tools.actions import action_tool
 from werkzeugkoppler.tools.readers import MessageReader, message_reader
 from werkzeugkoppler.tools.registry import Toolbox, ToolSource, definition
+from werkzeugkoppler.tools.shared import SharedSources
 from werkzeugkoppler.tools.tool import Tool
 from werkzeugkoppler.upstreams.base import Upstream
 from werkzeugkoppler.upstreams.demo import demo_upstream
@@ -29,12 +31,16 @@ DEMO = "demo"
 
 
 class Stack:
-    """What a turn works with; a turn keeps the stack that it started with."""
+    """What a turn works with; a turn keeps the stack that it started with.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        servers: Where an MCP server is taken over from, if another stack has it already.
+    """
+
+    def __init__(self, settings: Settings, servers: SharedSources) -> None:
         self.settings = settings
         self.upstream = _upstream(settings)
-        self.toolbox = _toolbox(settings)
+        self.toolbox = _toolbox(settings, servers)
         self.readers = _readers(settings)
         self._settled = False
         self._definitions: dict[str, tuple[Tool, str]] = {}
@@ -113,12 +119,12 @@ class Stack:
         return body
 
 
-def _toolbox(settings: Settings) -> Toolbox:
+def _toolbox(settings: Settings, servers: SharedSources) -> Toolbox:
     actions = [
         action_tool(action, root=Path.cwd(), environ=os.environ, secrets=settings.secrets)
         for action in settings.actions
     ]
-    return Toolbox(_mcp_servers(settings), actions)
+    return Toolbox(_mcp_servers(settings, servers), actions)
 
 
 def _readers(settings: Settings) -> tuple[MessageReader, ...]:
@@ -129,13 +135,20 @@ def _readers(settings: Settings) -> tuple[MessageReader, ...]:
     )
 
 
-def _mcp_servers(settings: Settings) -> list[ToolSource]:
+def _mcp_servers(settings: Settings, servers: SharedSources) -> list[ToolSource]:
     if not settings.mcp_servers:
         return []
     # The SDK takes 25 MB and a third of the start-up time: only who has a server pays for it.
     from werkzeugkoppler.tools.mcp_servers.server import McpServer
 
-    return [McpServer(server) for server in settings.mcp_servers]
+    refresh_seconds = settings.mcp_servers_refresh_seconds
+    return [
+        servers.take(
+            (entry.model_dump_json(), refresh_seconds),
+            partial(McpServer, entry, refresh_seconds=refresh_seconds),
+        )
+        for entry in settings.mcp_servers
+    ]
 
 
 def _upstream(settings: Settings) -> Upstream:

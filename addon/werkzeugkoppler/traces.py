@@ -6,13 +6,14 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from werkzeugkoppler import __version__
+from werkzeugkoppler.config.schema import Traces
 
 TRACE_VERSION = 1
 SUFFIX = ".trace.ndjson"
@@ -115,6 +116,21 @@ class TraceWriter:
         if not self._warned:
             self._warned = True
             logger.warning("Traces are lost from now on, requests are served: %s", why)
+
+
+def opened(settings: Traces, environ: Mapping[str, str]) -> TraceWriter | None:
+    """A writer at work; `None` where no traces are wanted.
+
+    Args:
+        environ: Says where the user's folders are.
+    """
+    if not settings.enabled:
+        return None
+    writer = TraceWriter(
+        settings.folder(environ), keep_seconds=settings.keep_days * 86400, keep_bytes=settings.keep_bytes
+    )
+    writer.open()
+    return writer
 
 
 def prune(directory: Path, now: float, *, keep_seconds: float, keep_bytes: int) -> None:

@@ -14,6 +14,7 @@ from werkzeugkoppler.errors import Headers
 from werkzeugkoppler.exchange import Link
 from werkzeugkoppler.gate.limits import Slot
 from werkzeugkoppler.source import Source
+from werkzeugkoppler.stacks import Hold
 from werkzeugkoppler.traces import Trace, TraceWriter, begin
 from werkzeugkoppler.upload import Upload
 
@@ -36,6 +37,7 @@ class Visit:
     route: Route | None = None
     has_key: bool = False
     slot: Slot | None = None
+    hold: Hold | None = None
     parked: str | None = None
     upload: Upload | None = None
     task: asyncio.Task[Reply | Streamed] | None = None
@@ -96,6 +98,8 @@ class Visits:
             self._source.forget(visit.parked)
         if visit.slot is not None:
             visit.slot.free()
+        if visit.hold is not None:
+            visit.hold.free()
         if visit.task is not None:
             visit.task.cancel()
         self._trace_end(visit, flow)

@@ -24,6 +24,7 @@ max_concurrent_requests: 2
 max_request_bytes: 2
 stream_keepalive_seconds: 2
 system_messages: separate
+mcp_servers_refresh_seconds: 2
 """
 
 
@@ -43,7 +44,8 @@ system_messages: separate
         ("max_concurrent_requests", "6", 6),
         ("max_request_bytes", "7", 7),
         ("stream_keepalive_seconds", "-1", -1.0),
-        ("system_messages", "merge", "merge"),
+        ("system_messages", " Merge", "merge"),
+        ("mcp_servers_refresh_seconds", "-5", -5),
     ],
 )
 def test_each_single_value_has_a_variable_that_wins(tmp_path: Path, name: str, text: str, value: Any) -> None:
@@ -61,6 +63,12 @@ def test_the_level_of_the_log_has_a_variable_too(tmp_path: Path, content: str) -
 def test_the_level_does_not_hide_a_section_that_is_none(tmp_path: Path) -> None:
     (line,) = problems(tmp_path, UPSTREAM + "logging: loud", {"WERKZEUGKOPPLER_LOG_LEVEL": "warning"})
     assert line.startswith("config.yaml:2:10: logging: is text, not a mapping")
+
+
+@pytest.mark.parametrize("content", ["", "logging:\n", "logging: {json: false}\n"])
+@pytest.mark.parametrize("word", ["1", "true", "yes", "ON"])
+def test_the_form_of_the_log_has_a_variable_too(tmp_path: Path, content: str, word: str) -> None:
+    assert loaded(tmp_path, UPSTREAM + content, {"WERKZEUGKOPPLER_LOG_JSON": word}).logging.json is True
 
 
 @pytest.mark.parametrize("word", ["false", "0", "No", "off"])

@@ -49,7 +49,7 @@ def test_no_row_of_the_reference_is_about_a_key_that_does_not_exist() -> None:
 
 
 def test_the_keys_of_a_section_are_found_wherever_it_stands() -> None:
-    assert keys_of(("logging",)) == ["level"]
+    assert keys_of(("logging",)) == ["level", "json"]
     assert keys_of(("actions", 0, "parameters", 1)) == ["name", "type", "description", "default"]
     assert "actions" in keys_of(())
 

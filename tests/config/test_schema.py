@@ -44,6 +44,7 @@ stream_keepalive_seconds: -1
 stream_answer_mode: Safe_Preview
 tool_trace: off
 system_messages: merge
+mcp_servers_refresh_seconds: 60
 init_messages: [{role: system, content: [{type: text, text: x}], name: null}]
 mcp_servers:
   - {server_id: a, transport: stdio, command: c, args: [-n, 5], env: {A: on}, cwd: /tmp}
@@ -66,7 +67,7 @@ allowed_direct_commands_max_output_bytes: 0
 direct_command_policy: every_command
 direct_command_timeout_seconds: 0.5
 traces: {enabled: off, dir: /t, keep_days: 0.5, keep_bytes: 0}
-logging: {level: debug}
+logging: {level: debug, json: yes}
 """,
     )
     assert settings.model_dump() == {
@@ -90,6 +91,7 @@ logging: {level: debug}
         "stream_answer_mode": "safe_preview",
         "tool_trace": "off",
         "system_messages": "merge",
+        "mcp_servers_refresh_seconds": 60,
         "init_messages": ({"role": "system", "content": [{"type": "text", "text": "x"}], "name": None},),
         "mcp_servers": (
             server(
@@ -134,7 +136,7 @@ logging: {level: debug}
         "direct_command_policy": "every_command",
         "direct_command_timeout_seconds": 0.5,
         "traces": {"enabled": False, "dir": "/t", "keep_days": 0.5, "keep_bytes": 0},
-        "logging": {"level": "DEBUG"},
+        "logging": {"level": "DEBUG", "json": True},
     }
 
 

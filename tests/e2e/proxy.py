@@ -48,9 +48,9 @@ class Proxy:
         files = sorted((self.folder / "traces").rglob("*.ndjson"))
         return "".join(file.read_text(encoding="utf-8") for file in files)
 
-    async def until_written(self, text: str) -> None:
-        """Wait until its output holds a text; the caller bounds it."""
-        while text not in self.output:  # noqa: ASYNC110 - another process writes it
+    async def until_written(self, text: str, times: int = 1) -> None:
+        """Wait until its output holds a text so often; the caller bounds it."""
+        while self.output.count(text) < times:  # noqa: ASYNC110 - another process writes it
             await anyio.sleep(POLL_SECONDS)
 
     async def stop(self) -> int:

@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, Literal, get_args
+
+from pydantic.fields import FieldInfo
 
 from werkzeugkoppler.config.keys import section_in
 from werkzeugkoppler.config.problem import Path
 from werkzeugkoppler.config.schema import Settings
+from werkzeugkoppler.config.section import Section
 
 PREFIX = "WERKZEUGKOPPLER_"
 
-_FURTHER: dict[str, Path] = {"LOG_LEVEL": ("logging", "level")}
+_FURTHER: dict[str, Path] = {"LOG_LEVEL": ("logging", "level"), "LOG_JSON": ("logging", "json")}
 """Variables whose key is not at the top."""
 
 _YES = ("true", "1", "yes", "on")
@@ -57,16 +60,24 @@ def _types(annotation: Any) -> set[Any]:
 
 
 def _typed(text: str, path: Path) -> Any:
-    if len(path) > 1:
-        return text
-    kinds = _types(Settings.model_fields[str(path[0])].annotation)
+    kinds = _types(_field(path).annotation)
     if bool in kinds:
         word = text.lower()
         return True if word in _YES else False if word in _NO else text
+    if Literal in kinds:
+        return text.lower()
     for kind in (int, float):
         if kind in kinds:
             return _number(kind, text)
     return text
+
+
+def _field(path: Path) -> FieldInfo:
+    *above, name = map(str, path)
+    section: type[Section] = Settings
+    for step in above:
+        section = section_in(section.model_fields[step].annotation) or section
+    return section.model_fields[name]
 
 
 def _number(kind: type[int] | type[float], text: str) -> int | float | str:

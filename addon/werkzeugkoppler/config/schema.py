@@ -3,6 +3,7 @@
 What each key is for is written once, in `docs/configuration.md`; a test holds the two together.
 """
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -70,16 +71,22 @@ class Traces(Section):
         return base / "werkzeugkoppler" / "traces"
 
 
-class Logging(Section):
-    """The log."""
+with warnings.catch_warnings():
+    # pydantic warns of a field called `json`: a method of that name was given up long ago.
+    warnings.simplefilter("ignore", UserWarning)
 
-    level: str = "INFO"
-    """One of DEBUG, INFO, WARNING, ERROR, CRITICAL."""
+    class Logging(Section):
+        """The log."""
 
-    @field_validator("level")
-    @classmethod
-    def _known(cls, level: str) -> str:
-        return LEVELS.get(level.strip().upper(), "INFO")
+        level: str = "INFO"
+        """One of DEBUG, INFO, WARNING, ERROR, CRITICAL."""
+        json: bool = False  # type: ignore[assignment]
+        """Each line is a JSON object."""
+
+        @field_validator("level")
+        @classmethod
+        def _known(cls, level: str) -> str:
+            return LEVELS.get(level.strip().upper(), "INFO")
 
 
 def _with_role(message: dict[str, Any]) -> dict[str, Any]:
@@ -147,6 +154,8 @@ class Settings(Section):
     timezone: Annotated[str, AfterValidator(_known_zone)] | None = None
     """An IANA name; None for the machine's own zone."""
     mcp_servers: Annotated[tuple[McpServer, ...], a_tuple_of] = ()
+    mcp_servers_refresh_seconds: int = 300
+    """0 or less: the lists of tools are read again only when a server says that they changed."""
     actions: Annotated[tuple[Action, ...], a_tuple_of] = ()
     allowed_direct_commands: Texts = ()
     """Globs; none: there are no direct commands (WK-77)."""

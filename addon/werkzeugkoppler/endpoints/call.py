@@ -22,6 +22,8 @@ class Call:
     body: bytes
     has_key: bool
     """The request came with the service key, or none is set."""
+    config_error: str | None = None
+    """Why the config file is not what runs."""
 
 
 class Outlet(Protocol):

@@ -24,13 +24,7 @@ from werkzeugkoppler.wire.http import JSON_HEADERS
 from werkzeugkoppler.wire.jsontext import dumps
 from werkzeugkoppler.wire.sse import DONE, event
 
-FALLBACK_MODEL = "werkzeugkoppler"
-"""The model in an answer where neither the request nor the upstream names one (WK-79)."""
-
 TEXT_HEADERS: Headers = (("content-type", "text/plain; charset=utf-8"),)
-
-MODEL_SECONDS = 2.0
-"""How long the upstream may take to name its model: a command does not wait for a model server."""
 
 
 async def direct(call: Call, request: ChatRequest, code: str) -> Reply | Streamed:
@@ -49,7 +43,7 @@ async def direct(call: Call, request: ChatRequest, code: str) -> Reply | Streame
         if not request.stream:
             raise
         refused = error
-    model = request.model or await _default_model(call)
+    model = request.model or settings.upstream_default_model or call.stack.shown_model
     head = {"id": f"chatcmpl-{call.trace.id}", "created": int(time.time()), "model": model}
     run = _Run(call)
     if not request.stream:
@@ -61,15 +55,6 @@ async def direct(call: Call, request: ChatRequest, code: str) -> Reply | Streame
         await write_stream(outlet, answer, keepalive_seconds=seconds, headers=headers)
 
     return Streamed(write)
-
-
-async def _default_model(call: Call) -> str:
-    try:
-        with anyio.move_on_after(MODEL_SECONDS):
-            return await call.stack.default_model(call.link)
-    except ApiError:
-        pass  # the upstream is away, or lists none
-    return FALLBACK_MODEL
 
 
 @dataclass(slots=True)

@@ -24,6 +24,7 @@ async def health(call: Call) -> Reply:
         "last_tool_refresh_at": refreshed.isoformat() if refreshed else None,
         "mcp_servers": servers,
         "upstreams": [_shown(upstream_entry, call.has_key)],
+        "config": _shown({"ok": call.config_error is None, "error": call.config_error}, call.has_key),
     }
     return Reply(200, JSON_HEADERS, dumps(body).encode())
 

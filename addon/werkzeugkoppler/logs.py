@@ -1,0 +1,87 @@
+"""The log as the configuration wants it: its level, the libraries' levels, lines of JSON (WK-25, WK-26)."""
+
+import json
+import logging
+from datetime import UTC, datetime
+
+from mitmproxy import ctx
+from mitmproxy.addons.termlog import TermLog
+
+from werkzeugkoppler.config.schema import Logging
+
+_LIBRARIES = (
+    "aiohttp",
+    "asyncio",
+    "httpcore2",
+    "httpx2",
+    "mcp",
+    "mitmproxy.proxy.server",
+    "watchfiles",
+)
+VERBOSITY = {"DEBUG": "debug", "INFO": "info", "WARNING": "warn", "ERROR": "error", "CRITICAL": "error"}
+"""What mitmproxy calls each level."""
+
+
+class JsonLines(logging.Formatter):
+    """A JSON object a line: `timestamp`, `level`, `logger`, `message`, and `exc_info` where there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["exc_info"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def set_levels(level: str) -> None:
+    """Put our loggers at the configured level, and the libraries' so that they tell news only."""
+    logging.getLogger("werkzeugkoppler").setLevel(level)
+    for name in _LIBRARIES:
+        # At INFO they tell of each request and connection.
+        logging.getLogger(name).setLevel("WARNING" if level == "INFO" else level)
+
+
+class Terminal:
+    """What the configuration changes about mitmproxy's own output; the console has none.
+
+    Args:
+        follows_level: Whether mitmproxy's own verbosity is the configured level; where it was started
+            without the launcher, its own flags say.
+    """
+
+    def __init__(self, *, follows_level: bool) -> None:
+        self._follows_level = follows_level
+        self._level = ""
+        self._plain: logging.Formatter | None = None
+        self._flow_detail: int | None = None
+
+    def apply(self, settings: Logging) -> None:
+        """Take over the settings; the same ones again change nothing."""
+        set_levels(settings.level)
+        if self._follows_level and self._level not in ("", settings.level):
+            ctx.options.update(termlog_verbosity=VERBOSITY[settings.level])
+        self._level = settings.level
+        termlog = ctx.master.addons.get("termlog")
+        if not isinstance(termlog, TermLog):
+            return
+        if settings.json:
+            self._plain = self._plain or termlog.logger.formatter
+            termlog.logger.setFormatter(JsonLines())
+        elif self._plain is not None:
+            termlog.logger.setFormatter(self._plain)
+        self._show_flows(not settings.json)
+
+    def _show_flows(self, shown: bool) -> None:
+        """mitmdump's lines for each flow are no JSON, so they go where a program reads the log."""
+        if "flow_detail" not in ctx.options:
+            return
+        if not shown and self._flow_detail is None:
+            self._flow_detail = ctx.options.flow_detail
+            ctx.options.update(flow_detail=0)
+        elif shown and self._flow_detail is not None:
+            ctx.options.update(flow_detail=self._flow_detail)
+            self._flow_detail = None

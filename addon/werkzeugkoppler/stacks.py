@@ -1,0 +1,92 @@
+"""The stack of the moment, and those before it that still have a turn to finish (BX-15)."""
+
+import asyncio
+from collections.abc import Callable
+
+from anyio import create_task_group, sleep, to_thread
+
+from werkzeugkoppler.config.schema import Settings
+from werkzeugkoppler.stack import Stack
+from werkzeugkoppler.tools.shared import SharedSources
+
+LINGER_SECONDS = 1.0
+"""Between the end of a stack's last turn and its own: what was cancelled with the turn may still have a
+server to tell."""
+
+
+class Hold:
+    """A turn's claim on the stack that it works with."""
+
+    def __init__(self, stack: Stack, let_go: Callable[[], None]) -> None:
+        self.stack = stack
+        self._let_go: Callable[[], None] | None = let_go
+
+    def free(self) -> None:
+        """Give the claim up; more than once does no harm."""
+        if self._let_go is not None:
+            self._let_go()
+            self._let_go = None
+
+
+class Stacks:
+    """One stack at work, and the replaced ones until their turns have ended."""
+
+    def __init__(self) -> None:
+        self.current: Stack | None = None
+        self._servers = SharedSources()
+        self._turns: dict[Stack, int] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+
+    async def replace(self, settings: Settings) -> Stack:
+        """Start a stack and put it to work; the one before ends with its last turn."""
+        if settings.mcp_servers:
+            await to_thread.run_sync(_import_sdk)
+        stack = Stack(settings, self._servers)
+        try:
+            await stack.open()
+        except BaseException:
+            await stack.close()
+            raise
+        old, self.current = self.current, stack
+        self._turns[stack] = 0
+        if old is not None:
+            self._close_if_done(old)
+        return stack
+
+    def hold(self) -> Hold:
+        """The stack of the moment, kept open until the hold is freed."""
+        stack = self.current
+        assert stack is not None, "replace() comes first"
+        self._turns[stack] += 1
+        return Hold(stack, lambda: self._free(stack))
+
+    async def close(self) -> None:
+        """End all stacks, whatever turns they have."""
+        for task in self._closing:
+            task.cancel()
+        self.current = None
+        async with create_task_group() as group:
+            for stack in self._turns:
+                group.start_soon(stack.close)
+
+    def _free(self, stack: Stack) -> None:
+        self._turns[stack] -= 1
+        self._close_if_done(stack)
+
+    def _close_if_done(self, stack: Stack) -> None:
+        if stack is self.current or self._turns[stack]:
+            return
+        task = asyncio.get_running_loop().create_task(self._close_later(stack), name="old stack's end")
+        if not task.done():
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+    async def _close_later(self, stack: Stack) -> None:
+        await sleep(LINGER_SECONDS)
+        del self._turns[stack]
+        await stack.close()
+
+
+def _import_sdk() -> None:
+    """A third of a second that the event loop is not to wait."""
+    import werkzeugkoppler.tools.mcp_servers.server  # noqa: F401

@@ -1,0 +1,53 @@
+"""What of a body may stand in the log."""
+
+import pytest
+
+from werkzeugkoppler.gate.redact import MAX_CHARS, shown
+
+
+def test_a_short_body_is_shown_as_it_is() -> None:
+    assert shown('{"content": "größer"}'.encode(), []) == '{"content": "größer"}'
+
+
+def test_bytes_that_are_no_text_do_no_harm() -> None:
+    assert shown(b"\xff\x00", []) == "\ufffd\x00"
+
+
+def test_a_long_body_is_cut() -> None:
+    text = shown(b"x" * (MAX_CHARS + 1), [])
+    assert text == "x" * MAX_CHARS + f"... cut, {MAX_CHARS + 1} characters in all"
+
+
+@pytest.mark.contract("WK-154")
+def test_keys_are_taken_out_wherever_they_stand() -> None:
+    assert shown(b'{"content": "my-own-key and my-own-key"}', ["my-own-key"]).count("[removed]") == 2
+
+
+@pytest.mark.contract("WK-154")
+def test_a_key_at_the_cut_leaves_no_half() -> None:
+    assert "KEY" not in shown(b"x" * (MAX_CHARS - 4) + b"KEYKEYKEYKEY", ["KEYKEYKEYKEY"])
+
+
+def test_a_value_too_short_for_a_key_stays() -> None:
+    assert shown(b"a test", ["test", ""]) == "a test"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"api_key": "hidden"}',
+        '{"arguments": "{\\"password\\": \\"hidden\\"}"}',
+        '{"Authorization":"hidden"}',
+        '{"access_token": "hidden"}',
+        "curl -H 'Authorization: Bearer hidden'",
+        "set sk-hidden-0123456789",
+    ],
+)
+def test_what_looks_like_a_key_is_taken_out(body: str) -> None:
+    text = shown(body.encode(), [])
+    assert "hidden" not in text and "[removed]" in text
+
+
+def test_counts_of_tokens_are_no_keys() -> None:
+    body = b'{"usage": {"total_tokens": 7}, "max_tokens": 5}'
+    assert shown(body, []) == body.decode()

@@ -1,5 +1,6 @@
 """Environment variables win over the file."""
 
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from tests.config.files import UPSTREAM, loaded, problems
 from werkzeugkoppler.config.environment import overrides
+from werkzeugkoppler.config.load import load
 
 DIGITS = "write plain digits, without quotes"
 FILE = """
@@ -105,3 +107,51 @@ def test_an_empty_variable_does_not_remove_a_key(tmp_path: Path, text: str) -> N
 def test_a_problem_names_the_variable(tmp_path: Path, key: str, text: str, problem: str) -> None:
     variable = f"WERKZEUGKOPPLER_{key.upper()}"
     assert problems(tmp_path, UPSTREAM, {variable: text}) == [f"{variable}: {key}: {problem}"]
+
+
+IN_THE_FILE = """
+service_base_url: http://127.0.0.1:1
+service_api_key: file
+upstream_base_url: http://file
+upstream_api_key: file
+upstream_default_model: file
+mcp_servers_refresh_seconds: 1
+upstream_connect_retries: 1
+upstream_retry_interval_ms: 1
+max_tool_concurrency: 1
+max_tool_loops: 1
+stream_keepalive_seconds: 1
+stream_answer_mode: live
+logging: {level: ERROR, json: false}
+"""
+
+
+@pytest.mark.contract("WK-23")
+@pytest.mark.parametrize(
+    ("variable", "text", "key", "value"),
+    [
+        ("SERVICE_BASE_URL", "http://127.0.0.1:2", "service_base_url", "http://127.0.0.1:2"),
+        ("SERVICE_API_KEY", "environ", "service_api_key", "environ"),
+        ("UPSTREAM_BASE_URL", "http://environ", "upstream_base_url", "http://environ"),
+        ("UPSTREAM_API_KEY", "environ", "upstream_api_key", "environ"),
+        ("UPSTREAM_DEFAULT_MODEL", "environ", "upstream_default_model", "environ"),
+        ("MCP_SERVERS_REFRESH_SECONDS", "2", "mcp_servers_refresh_seconds", 2),
+        ("UPSTREAM_CONNECT_RETRIES", "-1", "upstream_connect_retries", -1),
+        ("UPSTREAM_RETRY_INTERVAL_MS", "2", "upstream_retry_interval_ms", 2),
+        ("MAX_TOOL_CONCURRENCY", "2", "max_tool_concurrency", 2),
+        ("MAX_TOOL_LOOPS", "2", "max_tool_loops", 2),
+        ("STREAM_KEEPALIVE_SECONDS", "0.5", "stream_keepalive_seconds", 0.5),
+        ("STREAM_ANSWER_MODE", "SAFE_PREVIEW", "stream_answer_mode", "safe_preview"),
+        ("LOG_LEVEL", "debug", "logging.level", "DEBUG"),
+        ("LOG_JSON", "on", "logging.json", True),
+    ],
+)
+def test_every_variable_of_the_original_beats_the_file(
+    tmp_path: Path, variable: str, text: str, key: str, value: object
+) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(IN_THE_FILE, encoding="utf-8")
+    before, after = load(str(file), {}), load(str(file), {f"WERKZEUGKOPPLER_{variable}": text})
+    said = before.model_dump(by_alias=True), after.model_dump(by_alias=True)
+    was, became = (reduce(lambda values, name: values[name], key.split("."), values) for values in said)
+    assert was != became == value

@@ -79,6 +79,7 @@ async def test_variables_are_enough(upstream: Upstream, tmp_path: Path) -> None:
         assert await chatted(proxy, key=None) == 200
 
 
+@pytest.mark.contract("WK-23")
 async def test_a_variable_beats_the_file(upstream: Upstream, tmp_path: Path) -> None:
     upstream.script(says("Hello."))
     environ = {

@@ -20,7 +20,8 @@ from mitmproxy.hooks import Hook, UpdateHook
 from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpRequestHook, HttpResponseHook
 
 from werkzeugkoppler.errors import Headers, UpstreamError
-from werkzeugkoppler.flows import make_flow, request_of, response
+from werkzeugkoppler.flows import Killed, check_killed, make_flow, request_of, response
+from werkzeugkoppler.recording import Recording
 from werkzeugkoppler.wire.http import (
     EVENT_STREAM,
     JSON_HEADERS,
@@ -34,20 +35,11 @@ from werkzeugkoppler.wire.http import (
 METADATA = "werkzeugkoppler"
 """The key in `flow.metadata` under which a flow tells which turn it belongs to."""
 
-_VIEW_INTERVAL = 0.5
-"""Seconds between two looks that the view gets at a growing answer: each copies all that has come."""
-
-MAX_ANSWER_BYTES = 64 * 1024 * 1024
-"""As for requests by default. A model that goes round in circles must not fill the memory."""
 
 _KILL_SECONDS = 0.2
 """How soon it is noticed that a flow was killed while it was held, or while its work was done."""
 
 type Send = Callable[[HttpRequest], AbstractAsyncContextManager[HttpAnswer]]
-
-
-class Killed(Exception):
-    """Somebody killed the exchange's flow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +77,13 @@ async def leg(link: Link, request: HttpRequest, send: Send) -> AsyncIterator[Htt
                     entering = stack.enter_async_context(send(request_of(flow)))
                     answer = await _unless_killed(flow, entering)
                     flow.response = response(answer.status, answer.headers, b"")
-                    recording = stack.enter_context(_Recording(flow, flow.response, answer))
+                    recording = stack.enter_context(Recording(flow, flow.response, answer))
                     if media_type(answer.headers) == EVENT_STREAM:
                         yield MadeAnswer(answer.status, answer.headers, recording.pieces())
                         return
                     async for _ in recording.pieces():
                         pass
-        _check_killed(flow)
+        check_killed(flow)
     except Killed as error:
         raise UpstreamError("the request to the upstream was killed by the operator") from error
     content = flow.response.get_content(strict=False) or b""
@@ -145,7 +137,7 @@ async def act(link: Link, what: Act, perform: Callable[[str], Awaitable[tuple[in
                     flow, perform(flow.request.get_text(strict=False) or "")
                 )
                 flow.response = response(status, what.headers, outcome.encode("utf-8", "replace"))
-        _check_killed(flow)
+        check_killed(flow)
     except Killed:
         return None
     assert flow.response is not None
@@ -171,10 +163,10 @@ async def live_act(
             async with perform(flow.request.get_text(strict=False) or "") as pieces:
                 flow.response = response(200, what.headers, b"")
                 answer = MadeAnswer(200, what.headers, _until_killed(flow, pieces))
-                with _Recording(flow, flow.response, answer) as recording:
+                with Recording(flow, flow.response, answer) as recording:
                     yield recording.pieces()
                     return
-    _check_killed(flow)
+    check_killed(flow)
     yield whole(flow.response.get_content(strict=False) or b"")
 
 
@@ -207,7 +199,7 @@ async def _before(flow: http.HTTPFlow) -> None:
         view.add([flow])  # what it does for a client's flow when its head has come
     await _trigger(HttpRequestHook(flow), flow)
     await released(flow)
-    _check_killed(flow)
+    check_killed(flow)
 
 
 async def _unless_killed[T](flow: http.HTTPFlow, work: Awaitable[T]) -> T:
@@ -237,7 +229,7 @@ async def _unless_killed[T](flow: http.HTTPFlow, work: Awaitable[T]) -> T:
 
 async def _until_killed(flow: http.HTTPFlow, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     while piece := await _unless_killed(flow, anext(pieces, b"")):
-        _check_killed(flow)  # of what comes fast nothing is waited for
+        check_killed(flow)  # of what comes fast nothing is waited for
         yield piece
 
 
@@ -259,62 +251,3 @@ async def _end(flow: http.HTTPFlow, hook: Hook) -> None:
 async def _trigger(hook: Hook, flow: http.HTTPFlow) -> None:
     await ctx.master.addons.trigger_event(hook)
     await ctx.master.addons.trigger_event(UpdateHook([flow]))
-
-
-def _check_killed(flow: http.HTTPFlow) -> None:
-    if flow.error is not None and flow.error.msg == Error.KILLED_MESSAGE:
-        raise Killed
-
-
-class _Recording:
-    """Lets the flow's content grow while an answer comes in; whole at the end, however that comes."""
-
-    def __init__(self, flow: http.HTTPFlow, response: http.Response, answer: HttpAnswer) -> None:
-        self._flow = flow
-        self._response = response
-        self._answer = answer
-        self._seen: list[bytes] = []
-        self._size = 0
-        self._shown = 0  # pieces that the flow's content holds
-        self._loop = asyncio.get_running_loop()
-        self._timer = self._loop.call_soon(self._look)
-
-    async def pieces(self) -> AsyncIterator[bytes]:
-        """The answer's pieces as they come.
-
-        Raises:
-            Killed: Somebody killed the flow meanwhile.
-            UpstreamError: There are too many.
-        """
-        try:
-            async for piece in self._answer.pieces:
-                self._size += len(piece)
-                if self._size > MAX_ANSWER_BYTES:
-                    raise UpstreamError(f"the upstream's answer is larger than {MAX_ANSWER_BYTES} bytes")
-                self._seen.append(piece)
-                yield piece
-        except UpstreamError:
-            _check_killed(self._flow)  # then the failure is our own doing
-            raise
-
-    def _look(self) -> None:
-        """Show what has come, and break off where the flow was killed: that wakes nobody who waits."""
-        if self._flow.error is not None:
-            self._answer.abort()
-            return
-        if self._shown != len(self._seen):
-            self._keep()
-            ctx.master.addons.trigger(UpdateHook([self._flow]))
-        self._timer = self._loop.call_later(_VIEW_INTERVAL, self._look)
-
-    def _keep(self) -> None:
-        self._shown = len(self._seen)
-        self._response.data.content = b"".join(self._seen)
-
-    def __enter__(self) -> "_Recording":
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._timer.cancel()
-        self._keep()
-        self._response.headers["content-length"] = str(self._size)

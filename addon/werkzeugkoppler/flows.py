@@ -5,6 +5,7 @@ from functools import lru_cache
 from http import HTTPStatus
 
 from mitmproxy import connection, http
+from mitmproxy.flow import Error
 from mitmproxy.net.http.url import hostport, parse
 
 from werkzeugkoppler.errors import Headers
@@ -69,3 +70,13 @@ def request_of(flow: http.HTTPFlow) -> HttpRequest:
 def _fields(headers: Headers, length: int) -> http.Headers:
     headers = (*headers, ("content-length", str(length)))
     return http.Headers([(n.encode(), v.encode("utf-8", "surrogateescape")) for n, v in headers])
+
+
+class Killed(Exception):
+    """Somebody killed the exchange's flow."""
+
+
+def check_killed(flow: http.HTTPFlow) -> None:
+    """Raise `Killed` where somebody killed the flow."""
+    if flow.error is not None and flow.error.msg == Error.KILLED_MESSAGE:
+        raise Killed

@@ -20,15 +20,14 @@ from mitmproxy.exceptions import OptionsError
 from mitmproxy.utils.asyncio_utils import create_task
 
 from werkzeugkoppler import options
+from werkzeugkoppler.admission import admit, announced, redact
 from werkzeugkoppler.config import load
 from werkzeugkoppler.config.schema import Settings
-from werkzeugkoppler.endpoints import routes
 from werkzeugkoppler.endpoints.call import Call, Reply, Streamed, error_reply
 from werkzeugkoppler.errors import ApiError, ConfigError, Headers, internal_error
-from werkzeugkoppler.exchange import METADATA, released
+from werkzeugkoppler.exchange import released
 from werkzeugkoppler.flows import response
-from werkzeugkoppler.gate import auth
-from werkzeugkoppler.gate.limits import Slots, check_size
+from werkzeugkoppler.gate.limits import Slots
 from werkzeugkoppler.logs import Terminal
 from werkzeugkoppler.payloads import log_request, log_response
 from werkzeugkoppler.reload import Reloader
@@ -43,8 +42,6 @@ OPEN_SECONDS = 10.0
 """How long a request waits for the addon to have started."""
 CLOSE_SECONDS = 5.0
 """How long everything may take to stop: as the graceful window of the original (A2)."""
-REDACTED_HEADERS = ("authorization", "proxy-authorization", "x-api-key", "api-key")
-"""A flow is saved, exported and looked at: what is in these is taken out (BX-17)."""
 
 logger = logging.getLogger(__name__)
 
@@ -108,16 +105,21 @@ class Werkzeugkoppler:
     # A request, in the order of its events
 
     def http_connect(self, flow: http.HTTPFlow) -> None:
-        _redact(flow)
+        redact(flow)
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         authorization = flow.request.headers.get("authorization")
-        _redact(flow)  # first: what mitmproxy has refused by now is recorded too
+        redact(flow)  # first: what mitmproxy has refused by now is recorded too
         if flow.response or flow.error or not flow.live:
             return
         visit = self._visits.receive(flow)
         with self._boundary(flow, visit):
-            self._admit(flow, visit, authorization)
+            assert self._settings is not None
+            admit(flow, visit, authorization, self._settings, self._slots)
+            if "transfer-encoding" in flow.request.headers:
+                visit.upload = Upload(self._settings.max_request_bytes)
+                flow.request.stream = visit.upload
+                self._point_at_source(flow, visit, visit.upload.write)
 
     async def request(self, flow: http.HTTPFlow) -> None:
         visit = self._visits.get(flow)
@@ -212,31 +214,6 @@ class Werkzeugkoppler:
 
     # What a request is, and whether it is let in
 
-    def _admit(self, flow: http.HTTPFlow, visit: Visit, authorization: str | None) -> None:
-        headers = flow.request.headers
-        if METADATA in flow.metadata and flow.metadata[METADATA]["kind"] != "client":
-            problem = "this is a part of a turn: replay the client's request instead"
-            raise ApiError(409, problem, code="not_a_client_request")
-        visit.link.mark(flow, "client", "client")
-        assert self._settings is not None
-        settings = self._settings
-        # Only mitmproxy's own user can replay, and the key is no longer in the flow.
-        key = None if flow.is_replay == "request" else settings.service_api_key
-        visit.has_key = auth.is_allowed(authorization, key)
-        if not routes.is_open(flow.request.path):
-            auth.check(authorization, key)
-        visit.route = routes.find(flow.request.method, flow.request.path)
-        if visit.route.takes_slot:
-            visit.slot = self._slots.take(settings.max_concurrent_requests)
-        if headers.get("content-encoding", "identity").lower() != "identity":
-            problem = "send the request body without a Content-Encoding"
-            raise ApiError(415, problem, code="unsupported_content_encoding")
-        check_size(_length(headers.get("content-length")), settings.max_request_bytes)
-        if "transfer-encoding" in headers:
-            visit.upload = Upload(settings.max_request_bytes)
-            flow.request.stream = visit.upload
-            self._point_at_source(flow, visit, visit.upload.write)
-
     @contextmanager
     def _boundary(self, flow: http.HTTPFlow, visit: Visit) -> Iterator[None]:
         """Fail closed: whatever goes wrong in here, the request is answered by us."""
@@ -253,7 +230,7 @@ class Werkzeugkoppler:
         visit.is_answered = True
         reply = error_reply(error)
         headers = flow.request.headers
-        if _length(headers.get("content-length")) or "transfer-encoding" in headers:
+        if announced(headers.get("content-length")) or "transfer-encoding" in headers:
 
             async def write(outlet: Outlet, headers: Headers) -> None:
                 outlet.reply(reply.status, (*reply.headers, *headers), reply.body)
@@ -302,16 +279,6 @@ class Werkzeugkoppler:
         set_address(flow, ("127.0.0.1", self._source.port, b"http", visit.parked.encode()))
 
 
-def _redact(flow: http.HTTPFlow) -> None:
-    for name in REDACTED_HEADERS:
-        if name in flow.request.headers:
-            flow.request.headers[name] = "[removed]"
-
-
 def _response(flow: http.HTTPFlow, visit: Visit, reply: Reply) -> http.Response:
     body = b"" if flow.request.method == "HEAD" else reply.body
     return response(reply.status, (*reply.headers, *visit.headers), body)
-
-
-def _length(header: str | None) -> int:
-    return int(header) if header is not None and header.isascii() and header.isdigit() else 0

@@ -18,6 +18,7 @@ from werkzeugkoppler.direct.run import Ended, answering
 from werkzeugkoppler.endpoints.call import Call, Outlet, Reply, Streamed
 from werkzeugkoppler.endpoints.stream import write_stream
 from werkzeugkoppler.errors import ApiError, Headers
+from werkzeugkoppler.flows import Killed
 from werkzeugkoppler.tools.process import child_environment
 from werkzeugkoppler.wire.chat import ChatRequest
 from werkzeugkoppler.wire.http import JSON_HEADERS
@@ -84,7 +85,7 @@ class _Run:
                 async with exchange.live_act(self.call.link, _act(code), self._answering) as pieces:
                     async for piece in pieces:
                         yield piece.decode("utf-8", "replace")
-            except exchange.Killed as error:
+            except Killed as error:
                 raise _denied() from error
 
     def _answering(self, code: str) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:

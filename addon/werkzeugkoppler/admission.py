@@ -1,0 +1,56 @@
+"""Whether a client's request is let in, from its head alone."""
+
+from mitmproxy import http
+
+from werkzeugkoppler.config.schema import Settings
+from werkzeugkoppler.endpoints import routes
+from werkzeugkoppler.errors import ApiError
+from werkzeugkoppler.exchange import METADATA
+from werkzeugkoppler.gate import auth
+from werkzeugkoppler.gate.limits import Slots, check_size
+from werkzeugkoppler.visit import Visit
+
+REDACTED_HEADERS = ("authorization", "proxy-authorization", "x-api-key", "api-key")
+"""A flow is saved, exported and looked at: what is in these is taken out (BX-17)."""
+
+
+def admit(
+    flow: http.HTTPFlow, visit: Visit, authorization: str | None, settings: Settings, slots: Slots
+) -> None:
+    """Let a request in, or say why not, before its body is read.
+
+    Args:
+        authorization: The header, which is no longer in the flow.
+
+    Raises:
+        ApiError: It is not let in.
+    """
+    headers = flow.request.headers
+    if METADATA in flow.metadata and flow.metadata[METADATA]["kind"] != "client":
+        problem = "this is a part of a turn: replay the client's request instead"
+        raise ApiError(409, problem, code="not_a_client_request")
+    visit.link.mark(flow, "client", "client")
+    # Only mitmproxy's own user can replay, and the key is no longer in the flow.
+    key = None if flow.is_replay == "request" else settings.service_api_key
+    visit.has_key = auth.is_allowed(authorization, key)
+    if not routes.is_open(flow.request.path):
+        auth.check(authorization, key)
+    visit.route = routes.find(flow.request.method, flow.request.path)
+    if visit.route.takes_slot:
+        visit.slot = slots.take(settings.max_concurrent_requests)
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        problem = "send the request body without a Content-Encoding"
+        raise ApiError(415, problem, code="unsupported_content_encoding")
+    check_size(announced(headers.get("content-length")), settings.max_request_bytes)
+
+
+def redact(flow: http.HTTPFlow) -> None:
+    """Take the secrets out of a flow that is going to be recorded."""
+    for name in REDACTED_HEADERS:
+        if name in flow.request.headers:
+            flow.request.headers[name] = "[removed]"
+
+
+def announced(header: str | None) -> int:
+    """The bytes that a `Content-Length` header speaks of; 0 where it says nothing of use."""
+    return int(header) if header is not None and header.isascii() and header.isdigit() else 0

@@ -1,0 +1,71 @@
+"""An answer that comes in, kept in its flow while it does."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from mitmproxy import ctx, http
+from mitmproxy.hooks import UpdateHook
+
+from werkzeugkoppler.errors import UpstreamError
+from werkzeugkoppler.flows import check_killed
+from werkzeugkoppler.wire.http import HttpAnswer
+
+VIEW_INTERVAL = 0.5
+"""Seconds between two looks that the view gets at a growing answer: each copies all that has come."""
+
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+"""As for requests by default. A model that goes round in circles must not fill the memory."""
+
+
+class Recording:
+    """Lets the flow's content grow while an answer comes in; whole at the end, however that comes."""
+
+    def __init__(self, flow: http.HTTPFlow, response: http.Response, answer: HttpAnswer) -> None:
+        self._flow = flow
+        self._response = response
+        self._answer = answer
+        self._seen: list[bytes] = []
+        self._size = 0
+        self._shown = 0  # pieces that the flow's content holds
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_soon(self._look)
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The answer's pieces as they come.
+
+        Raises:
+            Killed: Somebody killed the flow meanwhile.
+            UpstreamError: There are too many.
+        """
+        try:
+            async for piece in self._answer.pieces:
+                self._size += len(piece)
+                if self._size > MAX_ANSWER_BYTES:
+                    raise UpstreamError(f"the upstream's answer is larger than {MAX_ANSWER_BYTES} bytes")
+                self._seen.append(piece)
+                yield piece
+        except UpstreamError:
+            check_killed(self._flow)  # then the failure is our own doing
+            raise
+
+    def _look(self) -> None:
+        """Show what has come, and break off where the flow was killed: that wakes nobody who waits."""
+        if self._flow.error is not None:
+            self._answer.abort()
+            return
+        if self._shown != len(self._seen):
+            self._keep()
+            ctx.master.addons.trigger(UpdateHook([self._flow]))
+        self._timer = self._loop.call_later(VIEW_INTERVAL, self._look)
+
+    def _keep(self) -> None:
+        self._shown = len(self._seen)
+        self._response.data.content = b"".join(self._seen)
+
+    def __enter__(self) -> "Recording":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._timer.cancel()
+        self._keep()
+        self._response.headers["content-length"] = str(self._size)

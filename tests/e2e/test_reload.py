@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.client import Client
 from tests.e2e.declared import HELLO
-from tests.e2e.launch import SERVICE_KEY, Command, free_url, write_config
+from tests.e2e.launch import NOWHERE, SERVICE_KEY, Command, free_url, write_config
 from tests.e2e.proxy import Proxy, running, serving
 from tests.e2e.rewrite import FAILED, RELOADED, config_text, reload, rename, write
 from tests.fakes.answers import Sse, says
@@ -141,6 +141,22 @@ async def test_a_stream_that_is_running_ends_under_the_config_it_began_with(
         gate.set()
         rest = await stream.rest()
     assert (rest.text, rest.finishes, rest.done) == ("two", ["stop"], 1)
+
+
+@pytest.mark.contract("WK-31")
+async def test_a_stream_that_is_retrying_holds_no_reload_up(
+    proxy: Proxy, client: Client, upstream: Upstream
+) -> None:
+    away = {"upstream_base_url": NOWHERE, "upstream_connect_retries": -1, "upstream_retry_interval_ms": 20}
+    await reload(proxy, **away)
+    async with client.streamed() as stream:
+        while b"Retrying" not in await stream.event():
+            pass
+        await reload(proxy, upstream_base_url=upstream.url)
+        upstream.script(says("Hello."))
+        assert (await client.chat()).status == 200
+        while b'"."' not in await stream.event():
+            pass  # it goes on under the config it began with
 
 
 async def test_keys_and_limits_are_those_of_the_new_file(

@@ -49,6 +49,7 @@ init_messages: [{role: system, content: [{type: text, text: x}], name: null}]
 mcp_servers:
   - {server_id: a, transport: stdio, command: c, args: [-n, 5], env: {A: on}, cwd: /tmp}
   - {server_id: b, transport: http, url: "http://h/mcp", headers: {X: y}, read_timeout_seconds: 3}
+  - {server_id: c, transport: stdio, command: c, allowed_tools: ["r*"], blocked_tools: [rm]}
 actions:
   - name: act
     description: ""
@@ -104,6 +105,9 @@ logging: {level: debug, json: yes}
                 headers={"X": "y"},
                 read_timeout_seconds=3,
             ),
+            server(
+                server_id="c", transport="stdio", command="c", allowed_tools=("r*",), blocked_tools=("rm",)
+            ),
         ),
         "actions": (
             {
@@ -150,6 +154,8 @@ def server(**values: Any) -> dict[str, Any]:
         "headers": {},
         "connect_timeout_seconds": 10,
         "read_timeout_seconds": 60,
+        "allowed_tools": (),
+        "blocked_tools": (),
         "tool_call_timeout_seconds": 60,
     }
     return defaults | values

@@ -14,6 +14,9 @@ RESERVED_SERVER_ID = "actions"
 _STDIO_KEYS = ("command", "args", "env", "cwd")
 _HTTP_KEYS = ("url", "headers")
 
+Patterns = Annotated[tuple[NonBlank, ...], a_tuple_of]
+"""Patterns of names, as of files in a shell."""
+
 
 class McpServer(Section):
     """A server whose tools are offered, started here (`stdio`) or reached over HTTP."""
@@ -26,6 +29,10 @@ class McpServer(Section):
     cwd: str | None = None
     url: NonBlank | None = Field(default=None, validate_default=True)
     headers: dict[str, str] = Field(default={}, repr=False)
+    allowed_tools: Patterns = ()
+    """Patterns of tool names; none: all of its tools."""
+    blocked_tools: Patterns = ()
+    """Patterns of tool names that are left out even if allowed."""
     connect_timeout_seconds: Seconds = 10
     read_timeout_seconds: Seconds = 60
     tool_call_timeout_seconds: Seconds = 60

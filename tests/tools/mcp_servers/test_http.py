@@ -4,6 +4,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from tests.tools.mcp_servers.servers import (
@@ -15,6 +16,7 @@ from tests.tools.mcp_servers.servers import (
     until,
 )
 from werkzeugkoppler.config.tool_sections import McpServer
+from werkzeugkoppler.tools.mcp_servers.server import McpServer as Connection
 
 
 def http(url: str, **overrides: Any) -> McpServer:
@@ -78,3 +80,26 @@ async def test_a_refused_connection_only_degrades() -> None:
         async with connected(http(f"http://127.0.0.1:{unused.getsockname()[1]}/mcp")) as server:
             assert not server.status().ok
             assert server.status().error
+
+
+@pytest.mark.contract("WK-81", "WK-92")
+async def test_an_expired_session_fails_one_call_and_the_next_has_a_new_one(tmp_path: Path) -> None:
+    async with fake_http_server(tmp_path) as url, connected(http(url)) as server:
+        first = await session_id(server)
+        assert first and await session_id(server) == first
+        async with aiohttp.ClientSession() as session, session.post(url.replace("/mcp", "/forget")):
+            pass
+        lost = await call(server, "add", a=1, b=2)
+        assert not lost.ok and "Session" in str(lost.value)
+        assert await session_id(server) not in ("", first)
+        assert server.status().ok
+    events = (tmp_path / "log").read_text().splitlines()
+    # One refused for the call, one for the listing that asks whether the session is gone.
+    assert (events.count("refused"), events.count("call add")) == (2, 0)
+
+
+async def session_id(server: Connection) -> str:
+    """What the server was told as its session."""
+    result = await call(server, "header", name="mcp-session-id")
+    assert result.ok, result.value
+    return str(result.value["content"][0]["text"])

@@ -23,6 +23,7 @@ from pydantic import ValidationError
 
 from werkzeugkoppler.config import tool_sections as config
 from werkzeugkoppler.tools.mcp_servers.answers import all_tools, reporter, tool_result
+from werkzeugkoppler.tools.mcp_servers.choice import is_chosen
 from werkzeugkoppler.tools.mcp_servers.transport import open_transport, quiet_the_sdk
 from werkzeugkoppler.tools.registry import SourceStatus
 from werkzeugkoppler.tools.tool import Progress, Tool, ToolResult
@@ -38,6 +39,11 @@ LONGEST_RETRY_SECONDS = 60.0
 CLOSE_SECONDS = 8.0
 """For one connection to end: the SDK gives a stdio server two seconds each to heed a closed stdin and a
 SIGTERM, and takes two more for the kill."""
+
+
+SESSION_IN_DOUBT = (types.CONNECTION_CLOSED, types.INVALID_REQUEST, types.REQUEST_TIMEOUT)
+"""Codes of errors that a call meets when its session has expired (WK-81); the last is -32001, with which
+servers made with the TypeScript SDK say so."""
 
 
 def _utc_now() -> datetime:
@@ -165,6 +171,7 @@ class McpServer:
             while True:
                 await self._wait_for_news()
                 await self._list(session)
+                self._known.set()
         finally:
             # Calls that come now wait for the next connection.
             self._session = None
@@ -194,9 +201,14 @@ class McpServer:
             listing = await all_tools(session, self._settings.server_id)
         if listing != self._listing:
             self._listing = listing
-            self.tools = tuple(self._tool(tool) for tool in listing)
+            self.tools = tuple(self._tool(tool) for tool in listing if self._is_chosen(tool))
         self._error = None
         self._last_refresh = self._now()
+
+    def _is_chosen(self, tool: types.Tool) -> bool:
+        return is_chosen(
+            tool.name, allowed=self._settings.allowed_tools, blocked=self._settings.blocked_tools
+        )
 
     def _failed(self, error: Exception) -> None:
         reason = _first_cause(error)
@@ -251,8 +263,10 @@ class McpServer:
         try:
             result = await self._session.call_tool(name, arguments, progress_callback=reporter(progress))
         except MCPError as error:
-            if error.code in (types.CONNECTION_CLOSED, types.INVALID_REQUEST):
-                self._news.set()  # perhaps the session has expired: the owner finds out by listing
+            if error.code in SESSION_IN_DOUBT:
+                # The owner finds out by listing; calls that come meanwhile wait for what it finds.
+                self._known.clear()
+                self._news.set()
             return ToolResult(False, f"MCP error on {where}: {error}")
         except (RuntimeError, ValidationError) as error:  # the answer breaks the protocol or its own schema
             return ToolResult(False, f"MCP error on {where}: {error}")

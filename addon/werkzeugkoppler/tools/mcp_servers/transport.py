@@ -134,11 +134,12 @@ def _mended(message: SessionMessage | Exception) -> SessionMessage | Exception:
 
 
 class _NeverError(logging.Filter):
-    """Takes errors down to warnings, with all that they say."""
+    """Takes errors down to warnings without tracebacks: a foreign server's slips are no faults here."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.levelno > logging.WARNING:
             record.levelno, record.levelname = logging.WARNING, "WARNING"
+            record.exc_info = record.exc_text = None
         return True
 
 

@@ -1,0 +1,146 @@
+"""What a turn does to the world: legs and tool calls, each an exchange that is traced."""
+
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from anyio import sleep
+
+from werkzeugkoppler import exchange
+from werkzeugkoppler.endpoints.call import Call
+from werkzeugkoppler.errors import UpstreamError
+from werkzeugkoppler.tools.tool import Tool, ToolResult
+from werkzeugkoppler.turn import asking
+from werkzeugkoppler.turn.leg import Leg
+from werkzeugkoppler.upstreams.refusal import read_refusal
+from werkzeugkoppler.wire.assemble import ToolCall
+from werkzeugkoppler.wire.http import EVENT_STREAM, JSON_HEADERS, HttpRequest, media_type
+
+DENIED = ToolResult(False, "The call was denied by the operator")
+
+NO_CONTENT = (204, 205)
+"""Successes without a body."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _UpstreamReply:
+    is_stream: bool
+    pieces: AsyncIterator[bytes]
+
+
+class Effects:
+    """The effects of one turn.
+
+    Args:
+        stream: Whether the upstream is asked for a stream.
+        tools: Those of ours that the turn offers, by the name that the model knows.
+    """
+
+    def __init__(self, call: Call, stream: bool, tools: Mapping[str, Tool]) -> None:
+        self._call = call
+        self._stream = stream
+        self._tools = tools
+        self._leg_began = 0.0
+
+    @asynccontextmanager
+    async def ask(self, body: bytes, number: int) -> AsyncIterator[asking.Reply]:
+        """See `asking.Ask`."""
+        self._leg_began = time.monotonic()
+        upstream = self._call.stack.upstream
+        accept = EVENT_STREAM if self._stream else "application/json"
+        headers = (*JSON_HEADERS, ("accept", accept))
+        request = HttpRequest("POST", f"{upstream.base_url}/v1/chat/completions", headers, body)
+        async with exchange.leg(self._link(number), request, upstream.send) as answer:
+            if not 200 <= answer.status < 300:
+                raise await read_refusal(answer)
+            kind = media_type(answer.headers)
+            if answer.status in NO_CONTENT or kind == "text/html":
+                raise UpstreamError(
+                    f"the upstream answered {answer.status} with {kind or 'nothing'}, no completion"
+                )
+            is_stream = kind == EVENT_STREAM or (self._stream and not kind.endswith("json"))
+            yield _UpstreamReply(is_stream, answer.pieces)
+
+    async def wait(self, number: int, error: UpstreamError, seconds: float) -> None:
+        """See `asking.Wait`."""
+        self._call.trace.add("retry", leg=number, error=error.message, wait_ms=round(seconds * 1000))
+        await sleep(seconds)
+
+    def note_leg(self, number: int, leg: Leg) -> None:
+        """Trace a leg that ended."""
+        self._call.trace.add(
+            "leg",
+            leg=number,
+            finish_reason=leg.finish_reason,
+            usage=leg.usage,
+            tool_calls=len(leg.calls) or None,
+            repairs=list(leg.repairs) or None,
+            duration_ms=_ms_since(self._leg_began),
+        )
+
+    async def call_tool(self, call: ToolCall, number: int) -> str:
+        """See `engine.CallTool`."""
+        trace = self._call.trace
+        trace.add("tool_call", call_id=call.id, name=call.name, leg=number, bytes=len(call.arguments))
+        began = time.monotonic()
+        tool = self._tools.get(call.name)
+        outcome: dict[str, Any] = {"success": False}
+        try:
+            content = None
+            if tool is None:
+                content = ToolResult(False, f"Unknown tool '{call.name}'").text()
+            else:
+                more = {"source": tool.source, "tool": tool.name, "call_id": call.id}
+                what = exchange.Act("tool", tool.source, tool.name, call.arguments, more)
+                content = await exchange.act(self._link(number), what, _performer(tool, outcome))
+            if content is None:
+                outcome = {"success": False, "denied": True}
+                content = DENIED.text()
+            outcome["bytes"] = len(content)
+            return content
+        except BaseException:
+            outcome["cancelled"] = True
+            raise
+        finally:
+            trace.add("tool_result", call_id=call.id, **outcome, duration_ms=_ms_since(began))
+
+    def _link(self, number: int) -> exchange.Link:
+        return replace(self._call.link, leg=number)
+
+
+def _performer(tool: Tool, outcome: dict[str, Any]) -> Callable[[str], Awaitable[tuple[int, str]]]:
+    async def perform(arguments: str) -> tuple[int, str]:
+        result = await _run(tool, arguments)
+        outcome["success"] = result.ok
+        return (200 if result.ok else 500), result.text()
+
+    return perform
+
+
+async def _run(tool: Tool, arguments: str) -> ToolResult:
+    """Run a tool, whatever the model wrote as its arguments (F23)."""
+    try:
+        values = json.loads(arguments or "{}")
+    except (ValueError, RecursionError) as error:
+        return ToolResult(False, f"arguments are not valid JSON: {error}")
+    if not isinstance(values, dict):
+        return ToolResult(False, f"arguments are not valid JSON: expected an object, got {arguments[:80]}")
+    try:
+        return await tool.run(values, _no_progress)
+    except Exception as error:  # boundary: the model is told, the turn goes on
+        logger.exception("The tool %s/%s failed", tool.source, tool.name)
+        return ToolResult(False, f"the tool failed: {error}")
+
+
+def _no_progress(news: str) -> None:
+    """Progress is not shown to the client yet."""
+
+
+def _ms_since(began: float) -> int:
+    return round((time.monotonic() - began) * 1000)

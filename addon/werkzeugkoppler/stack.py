@@ -19,6 +19,7 @@ from werkzeugkoppler.tools.readers import MessageReader, message_reader
 from werkzeugkoppler.tools.registry import Toolbox, ToolSource, definition
 from werkzeugkoppler.tools.shared import SharedSources
 from werkzeugkoppler.tools.tool import Tool
+from werkzeugkoppler.turn.store import Store
 from werkzeugkoppler.upstreams.base import Upstream
 from werkzeugkoppler.upstreams.demo import demo_upstream
 from werkzeugkoppler.upstreams.openai_http import OpenAiHttp
@@ -35,10 +36,14 @@ class Stack:
 
     Args:
         servers: Where an MCP server is taken over from, if another stack has it already.
+        store: What is remembered of conversations, whatever the stack.
     """
 
-    def __init__(self, settings: Settings, servers: SharedSources) -> None:
+    def __init__(self, settings: Settings, servers: SharedSources, store: Store) -> None:
         self.settings = settings
+        self.store = store
+        self.culprits: set[str] = set()
+        """Who was found to break a prompt's prefix, and was told of in the log."""
         self.upstream = _upstream(settings)
         self.toolbox = _toolbox(settings, servers)
         self.readers = _readers(settings)

@@ -1,6 +1,7 @@
 """The stack of the moment, and those before it that still have a turn to finish (BX-15)."""
 
 import asyncio
+import time
 from collections.abc import Callable
 
 from anyio import create_task_group, sleep, to_thread
@@ -8,6 +9,7 @@ from anyio import create_task_group, sleep, to_thread
 from werkzeugkoppler.config.schema import Settings
 from werkzeugkoppler.stack import Stack
 from werkzeugkoppler.tools.shared import SharedSources
+from werkzeugkoppler.turn.store import Store
 
 LINGER_SECONDS = 1.0
 """Between the end of a stack's last turn and its own: what was cancelled with the turn may still have a
@@ -34,6 +36,7 @@ class Stacks:
     def __init__(self) -> None:
         self.current: Stack | None = None
         self._servers = SharedSources()
+        self._store = Store(time.monotonic)
         self._turns: dict[Stack, int] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -41,7 +44,7 @@ class Stacks:
         """Start a stack and put it to work; the one before ends with its last turn."""
         if settings.mcp_servers:
             await to_thread.run_sync(_import_sdk)
-        stack = Stack(settings, self._servers)
+        stack = Stack(settings, self._servers, self._store)
         try:
             await stack.open()
         except BaseException:

@@ -24,7 +24,7 @@ from werkzeugkoppler.errors import ApiError, UpstreamError
 from werkzeugkoppler.turn import asking, engine
 from werkzeugkoppler.turn.collect import PlainAnswer
 from werkzeugkoppler.turn.leg import Leg
-from werkzeugkoppler.turn.prompt import compose
+from werkzeugkoppler.turn.prompt import Draft, compose
 from werkzeugkoppler.turn.retry import Patience
 from werkzeugkoppler.wire import sse
 from werkzeugkoppler.wire.assemble import ToolCall
@@ -60,6 +60,7 @@ class World:
     legs: list[Leg] = field(default_factory=list)
     open_replies: int = 0
     waits: list[tuple[int, float]] = field(default_factory=list)
+    ends: list[tuple[Draft, Leg]] = field(default_factory=list)
 
     @asynccontextmanager
     async def ask(self, body: bytes, number: int) -> AsyncIterator[asking.Reply]:
@@ -84,6 +85,9 @@ class World:
     def note_leg(self, number: int, leg: Leg) -> None:
         self.legs.append(leg)
         assert len(self.legs) == number
+
+    def note_end(self, draft: Draft, leg: Leg) -> None:
+        self.ends.append((draft, leg))
 
 
 async def result_of(call: ToolCall) -> str:
@@ -127,7 +131,7 @@ def running(world: World, **overrides: Any) -> AsyncGenerator[bytes]:
     answer: asking.Answer = (
         PlainAnswer(is_ours=is_ours, identity=IDENTITY, new_id=str) if plain else new_answer()
     )
-    turn = engine.Turn(draft, answer, note_leg=world.note_leg, **settings)
+    turn = engine.Turn(draft, answer, note_leg=world.note_leg, note_end=world.note_end, **settings)
     return engine.run(turn, ask=world.ask, wait=world.wait, call_tool=world.call_tool)
 
 

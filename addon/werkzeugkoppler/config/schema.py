@@ -33,7 +33,7 @@ from werkzeugkoppler.config.section import (
 )
 from werkzeugkoppler.config.tool_sections import Action, McpServer, Parameter
 
-__all__ = ["Action", "Logging", "McpServer", "Parameter", "Reader", "Settings", "Traces"]
+__all__ = ["Action", "Logging", "McpServer", "Parameter", "Reader", "Settings", "ToolMemory", "Traces"]
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
 LEVELS = {name: name for name in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")} | {"WARN": "WARNING"}
@@ -69,6 +69,17 @@ class Traces(Section):
         # The XDG specification says to ignore a relative path.
         base = state if state.is_absolute() else home / ".local" / "state"
         return base / "werkzeugkoppler" / "traces"
+
+
+class ToolMemory(Section):
+    """What is kept, in memory alone, of the calls that clients do not see."""
+
+    enabled: bool = True
+    entries: Annotated[int, Field(ge=1)] = 4096
+    bytes: Annotated[int, Field(ge=1)] = 64 * 1024 * 1024
+    """Of all entries together."""
+    seconds: Seconds = 86400
+    """Since an entry was last used."""
 
 
 with warnings.catch_warnings():
@@ -166,6 +177,7 @@ class Settings(Section):
     direct_command_policy: Literal["first_token", "every_command"] = "first_token"
     direct_command_timeout_seconds: Annotated[float, Field(ge=0)] = 60
     """0: no limit."""
+    tool_memory: ToolMemory = ToolMemory()
     traces: Traces = Traces()
     logging: Logging = Logging()
 

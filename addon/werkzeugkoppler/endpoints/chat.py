@@ -7,6 +7,7 @@ from contextlib import aclosing
 
 from werkzeugkoppler.direct.parse import latest_command, without_commands
 from werkzeugkoppler.endpoints.call import Call, Outlet, Reply, Streamed
+from werkzeugkoppler.endpoints.conversation import Conversation
 from werkzeugkoppler.endpoints.direct import direct
 from werkzeugkoppler.endpoints.effects import Effects
 from werkzeugkoppler.endpoints.retrieval import our_messages
@@ -15,7 +16,7 @@ from werkzeugkoppler.errors import Headers
 from werkzeugkoppler.turn import engine
 from werkzeugkoppler.turn.collect import PlainAnswer
 from werkzeugkoppler.turn.leg import IsOurs, Leg
-from werkzeugkoppler.turn.prompt import compose
+from werkzeugkoppler.turn.prompt import Draft, compose
 from werkzeugkoppler.turn.relay import StreamedAnswer
 from werkzeugkoppler.turn.retry import Patience
 from werkzeugkoppler.wire.chat import ChatRequest, parse_request
@@ -53,8 +54,10 @@ async def chat(call: Call) -> Reply | Streamed:
     return Streamed(write)
 
 
-async def _turn(call: Call, request: ChatRequest) -> AsyncGenerator[bytes]:
+async def _turn(call: Call, asked: ChatRequest) -> AsyncGenerator[bytes]:
     stack, settings = call.stack, call.stack.settings
+    conversation = Conversation(call, asked)
+    request = conversation.restored()
     model = request.model or await stack.default_model(call.link)
     offered = await stack.offered_tools()
     ours = {name: tool for name, tool in offered.items() if name not in request.tool_names}
@@ -70,12 +73,16 @@ async def _turn(call: Call, request: ChatRequest) -> AsyncGenerator[bytes]:
         tools=[stack.definition(name, tool) for name, tool in ours.items()],
         model=model,
     )
-    answer = _answer(call, request, model, is_ours)
+    conversation.begin(draft, request)
+    answer = _answer(call, request, model, is_ours, runs_mixed=conversation.is_kept)
     effects = Effects(call, request.stream, ours)
 
     def note_leg(number: int, leg: Leg) -> None:
         stack.last_model = answer.model
         effects.note_leg(number, leg)
+
+    def note_end(last: Draft, leg: Leg) -> None:
+        conversation.end(last, leg, answer.content)
 
     turn = engine.Turn(
         draft=draft,
@@ -83,6 +90,7 @@ async def _turn(call: Call, request: ChatRequest) -> AsyncGenerator[bytes]:
         max_tool_loops=settings.max_tool_loops,
         max_tool_concurrency=settings.max_tool_concurrency,
         note_leg=note_leg,
+        note_end=note_end,
         patience=Patience(
             settings.upstream_connect_retries, settings.upstream_retry_interval_ms / 1000, time.time
         ),
@@ -95,16 +103,19 @@ async def _turn(call: Call, request: ChatRequest) -> AsyncGenerator[bytes]:
             yield data
 
 
-def _answer(call: Call, request: ChatRequest, model: str, is_ours: IsOurs) -> StreamedAnswer | PlainAnswer:
+def _answer(
+    call: Call, request: ChatRequest, model: str, is_ours: IsOurs, *, runs_mixed: bool
+) -> StreamedAnswer | PlainAnswer:
     settings = call.stack.settings
     identity = {"id": f"chatcmpl-{call.trace.id}", "created": int(time.time()), "model": model}
     if not request.stream:
-        return PlainAnswer(is_ours=is_ours, identity=identity, new_id=_new_call_id)
+        return PlainAnswer(is_ours=is_ours, identity=identity, new_id=_new_call_id, runs_mixed=runs_mixed)
     return StreamedAnswer(
         is_ours=is_ours,
         wants_usage=request.include_usage,
         identity=identity,
         new_id=_new_call_id,
+        runs_mixed=runs_mixed,
         reasoning_field=settings.tool_trace if settings.tool_trace.startswith("reasoning") else None,
         is_previewed=settings.stream_answer_mode == "safe_preview",
     )

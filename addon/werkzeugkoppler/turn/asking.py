@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from itertools import count
-from typing import Protocol
+from typing import Any, Protocol
 
 from werkzeugkoppler.errors import Cause, UpstreamError
 from werkzeugkoppler.turn.asides import RetryNotices
@@ -33,6 +33,11 @@ class Answer(Protocol):
     @property
     def has_shown(self) -> bool:
         """The client has seen something of this leg's answer: it cannot be taken back (WK-148)."""
+        ...
+
+    @property
+    def content(self) -> Any:
+        """What the legs that have ended told the client, as its history will have it."""
         ...
 
     def take(self, event: SseEvent) -> bytes: ...

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from werkzeugkoppler.errors import Cause, UpstreamError
+from werkzeugkoppler.turn import parts
 from werkzeugkoppler.turn.asides import exhausted
 from werkzeugkoppler.turn.leg import ENDED_EARLY, ENDED_INCOMPLETE, IsOurs, Leg, conclude
 from werkzeugkoppler.wire import usage as usage_of
@@ -35,17 +36,27 @@ class PlainAnswer:
         is_ours: Which calls are run here.
         identity: `id`, `created` and `model` for an answer that no upstream has a part in.
         new_id: Makes a tool call id.
+        runs_mixed: Calls of ours are run also where the client's stand beside them; see `leg.to_run`.
     """
 
     has_shown = False
     """Nothing is shown before the end."""
 
-    def __init__(self, *, is_ours: IsOurs, identity: dict[str, Any], new_id: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        *,
+        is_ours: IsOurs,
+        identity: dict[str, Any],
+        new_id: Callable[[], str],
+        runs_mixed: bool = False,
+    ) -> None:
         self._is_ours = is_ours
+        self._runs_mixed = runs_mixed
         self._default_identity = identity
         self._new_id = new_id
         self._identity: dict[str, Any] = {}
         self._texts: dict[str, Any] = {}  # of the legs that have ended
+        self._content: Any = None  # of the legs that have ended
         self._usage: Usage | None = None  # of all legs so far
         self._legs = 0
         self._events: list[SseEvent] = []
@@ -75,6 +86,11 @@ class PlainAnswer:
         """The model that answers, as the client is told."""
         return str((self._default_identity | self._identity)["model"])
 
+    @property
+    def content(self) -> Any:
+        """All that the client is told by the legs that have ended."""
+        return self._content
+
     def drop_leg(self) -> None:
         """Forget what the leg has brought."""
         self._events, self._body = [], b""
@@ -99,15 +115,20 @@ class PlainAnswer:
             assembler.add_call({**call, "index": index})
         told = values.get("usage")
         leg = conclude(
-            assembler, finish_reason_of(choice), told if isinstance(told, dict) else None, self._is_ours
+            assembler,
+            finish_reason_of(choice),
+            told if isinstance(told, dict) else None,
+            self._is_ours,
+            runs_mixed=self._runs_mixed,
         )
         self._legs += 1
         self._usage = usage_of.add(self._usage, leg.usage)
         self._identity = self._identity or {k: values[k] for k in ("id", "created", "model") if k in values}
-        if leg.calls:
+        self._content = parts.joined(self._content, leg.message["content"])
+        if leg.goes_on:
             self._body = b""
             for key in _JOINED:
-                self._texts[key] = _join(self._texts.get(key), leg.message.get(key))
+                self._texts[key] = parts.joined(self._texts.get(key), leg.message.get(key))
         return leg
 
     def close(self) -> bytes:
@@ -129,7 +150,7 @@ class PlainAnswer:
 
     def give_up(self, cause: Cause) -> bytes:
         """The response body where the upstream failed: the earlier text, and words about it (WK-136)."""
-        content = _join(self._texts.get("content"), exhausted(cause))
+        content = parts.joined(self._texts.get("content"), exhausted(cause))
         message = {"role": "assistant", **self._texts, "content": content}
         message = {key: value for key, value in message.items() if value}
         completion = {
@@ -144,7 +165,7 @@ class PlainAnswer:
     def _seen_choice(self, choice: dict[str, Any]) -> dict[str, Any]:
         """The choice without calls that are not the client's, and with the earlier legs' text."""
         message = choice["message"]
-        earlier = {key: _join(text, message.get(key)) for key, text in self._texts.items() if text}
+        earlier = {key: parts.joined(text, message.get(key)) for key, text in self._texts.items() if text}
         calls = calls_of(message)
         seen_calls = [call for call in calls if not self._is_ours(_name(call))]
         finish = finish_reason_of(choice)
@@ -155,19 +176,6 @@ class PlainAnswer:
         if seen_calls:
             seen["tool_calls"] = seen_calls
         return {**choice, "message": seen, "finish_reason": seen_finish}
-
-
-def _join(first: Any, second: Any) -> Any:
-    """The values that two legs have under one key: texts, or arrays of parts."""
-    if not first or not second:
-        return first or second
-    if isinstance(first, str) and isinstance(second, str):
-        return first + second
-    return [*_parts(first), *_parts(second)]
-
-
-def _parts(value: Any) -> Any:
-    return value if isinstance(value, list) else [{"type": "text", "text": value}]
 
 
 def _name(call: dict[str, Any]) -> str:

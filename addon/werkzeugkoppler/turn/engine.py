@@ -31,6 +31,9 @@ class Turn:
     max_tool_concurrency: int
     note_leg: Callable[[int, Leg], None]
     """Told of each leg that ended, with its number."""
+    note_end: Callable[[Draft, Leg], None]
+    """Told of the last leg before its answer is closed, with all that the upstream was asked, and the
+    calls and results besides that the last message is to have when it comes back (BX-03)."""
     patience: Patience
     shows_calls: bool
     """A streaming client is told of the calls that are run here (WK-130)."""
@@ -65,7 +68,7 @@ async def run(turn: Turn, *, ask: Ask, wait: Wait, call_tool: CallTool) -> Async
         turn.note_leg(number, leg)
         if not leg.calls:
             break
-        if number > turn.max_tool_loops:
+        if leg.goes_on and number > turn.max_tool_loops:
             raise ApiError(
                 500,
                 f"Maximum tool loop iterations reached: still a tool call after {number - 1} rounds "
@@ -78,7 +81,11 @@ async def run(turn: Turn, *, ask: Ask, wait: Wait, call_tool: CallTool) -> Async
         results = await _call_all(leg.calls, number, call_tool, turn.max_tool_concurrency)
         if turn.shows_calls:
             yield answer.aside("".join(result_line(content) for _, content in results))
-        draft = draft.followed_by(leg.message, results).with_free_choice()
+        draft = draft.followed_by(leg.message, results)
+        if not leg.goes_on:
+            break
+        draft = draft.with_free_choice()
+    turn.note_end(draft, leg)
     yield answer.close()
 
 

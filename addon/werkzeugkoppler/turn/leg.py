@@ -24,29 +24,57 @@ class Leg:
     message: dict[str, Any]
     """The assistant message for the upstream's history."""
     calls: tuple[ToolCall, ...]
-    """The calls to run before the next leg; none: the turn ends here."""
+    """The calls that are run here."""
+    handed_over: tuple[ToolCall, ...]
+    """The calls that the client sees, and has to answer."""
     finish_reason: str | None
     usage: Usage | None
     repairs: tuple[str, ...]
 
+    @property
+    def goes_on(self) -> bool:
+        """Another leg follows; otherwise the turn ends here."""
+        return bool(self.calls) and not self.handed_over
+
 
 def conclude(
-    assembler: MessageAssembler, finish_reason: str | None, usage: Usage | None, is_ours: IsOurs
+    assembler: MessageAssembler,
+    finish_reason: str | None,
+    usage: Usage | None,
+    is_ours: IsOurs,
+    *,
+    runs_mixed: bool,
 ) -> Leg:
-    """Decide how the turn goes on.
-
-    Where the model called a tool of the client too, the turn ends with that call, and ours are not
-    run: their results would be lost with this turn.
-    """
+    """Decide what becomes of the leg's calls; see `to_run`."""
     for call in assembler.calls:
         assembler.ensure_id(call)
-    ours = goes_on(assembler.calls, finish_reason, is_ours)
-    calls = (
-        tuple(ToolCall(assembler.ensure_id(c), c.name, c.arguments) for c in assembler.calls) if ours else ()
+    ours = to_run(assembler.calls, finish_reason, is_ours, runs_mixed=runs_mixed)
+    theirs = [call for call in assembler.calls if not is_ours(call.name)]
+    return Leg(
+        message=assembler.message(),
+        calls=_whole(assembler, ours),
+        handed_over=_whole(assembler, theirs),
+        finish_reason=finish_reason,
+        usage=usage,
+        repairs=tuple(assembler.repairs),
     )
-    return Leg(assembler.message(), calls, finish_reason, usage, tuple(assembler.repairs))
 
 
-def goes_on(calls: list[CallDraft], finish_reason: str | None, is_ours: IsOurs) -> bool:
-    """Whether a message with these calls is followed by another leg."""
-    return bool(calls) and finish_reason not in ENDED_EARLY and all(is_ours(call.name) for call in calls)
+def to_run(
+    calls: list[CallDraft], finish_reason: str | None, is_ours: IsOurs, *, runs_mixed: bool
+) -> list[CallDraft]:
+    """Which calls of a message are run here, before the answer goes on or ends.
+
+    Args:
+        runs_mixed: Whether ours are run where the client's stand beside them (BX-03). Without a memory
+            they are not: their results would be lost with this turn.
+    """
+    ours = [call for call in calls if is_ours(call.name)]
+    if finish_reason in ENDED_EARLY or (len(ours) < len(calls) and not runs_mixed):
+        return []
+    # A tool that takes text is the client's, and its call is kept in pieces: it could not be put back.
+    return [] if any("custom" in call.extra for call in calls) else ours
+
+
+def _whole(assembler: MessageAssembler, calls: list[CallDraft]) -> tuple[ToolCall, ...]:
+    return tuple(ToolCall(assembler.ensure_id(call), call.name, call.arguments) for call in calls)

@@ -1,4 +1,4 @@
-"""Deltas whose content is a list of parts, made text: the reasoning apart from the answer (WK-129)."""
+"""Contents that are lists of parts: made text in deltas, the reasoning apart from the answer (WK-129)."""
 
 from typing import Any
 
@@ -33,6 +33,15 @@ def as_text(delta: Delta, field: str) -> Delta:
     return rest | ({field: reasoning} if reasoning else {}) | ({"content": answer} if answer else {})
 
 
+def joined(first: Any, second: Any) -> Any:
+    """The values that two legs have under one key: texts, or arrays of parts."""
+    if not first or not second:
+        return first or second
+    if isinstance(first, str) and isinstance(second, str):
+        return first + second
+    return [*_parts(first), *_parts(second)]
+
+
 def _is_reasoning(part: Any) -> bool:
     if not isinstance(part, dict):
         return False
@@ -50,3 +59,7 @@ def _text(part: Any) -> str | None:
     if not isinstance(part, dict):
         return None
     return next((_text(part[key]) for key in ("text", *_REASONING_KEYS) if part.get(key) is not None), None)
+
+
+def _parts(value: Any) -> Any:
+    return value if isinstance(value, list) else [{"type": "text", "text": value}]

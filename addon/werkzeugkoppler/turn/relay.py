@@ -14,7 +14,7 @@ from werkzeugkoppler.errors import Cause, UpstreamError
 from werkzeugkoppler.turn import asides, parts
 from werkzeugkoppler.turn.asides import ReasoningField
 from werkzeugkoppler.turn.identity import Identity
-from werkzeugkoppler.turn.leg import ENDED_EARLY, ENDED_INCOMPLETE, IsOurs, Leg, conclude, goes_on
+from werkzeugkoppler.turn.leg import ENDED_EARLY, ENDED_INCOMPLETE, IsOurs, Leg, conclude, to_run
 from werkzeugkoppler.turn.preview import Preview
 from werkzeugkoppler.wire import usage as usage_of
 from werkzeugkoppler.wire.assemble import CallDraft, MessageAssembler
@@ -35,6 +35,7 @@ class StreamedAnswer:
         new_id: Makes a tool call id.
         reasoning_field: The delta key for what is said beside the answer; `None` is the upstream's own.
         is_previewed: Hold each leg's text back until the leg is known to be the last (WK-126).
+        runs_mixed: Calls of ours are run also where the client's stand beside them; see `leg.to_run`.
     """
 
     def __init__(
@@ -46,8 +47,10 @@ class StreamedAnswer:
         new_id: Callable[[], str],
         reasoning_field: str | None = None,
         is_previewed: bool = False,
+        runs_mixed: bool = False,
     ) -> None:
         self._is_ours = is_ours
+        self._runs_mixed = runs_mixed
         self._wants_usage = wants_usage
         self._new_id = new_id
         self._is_previewed = is_previewed
@@ -59,6 +62,7 @@ class StreamedAnswer:
         self._usage_told = False  # on a chunk with a choice, as some servers do, or on one of its own
         self._usage_before: Usage | None = None  # of the legs that have ended
         self._is_first_leg = True
+        self._content: Any = None  # of the legs that have ended, as the client saw it
         self._begin_leg()
 
     def _begin_leg(self) -> None:
@@ -85,6 +89,11 @@ class StreamedAnswer:
     def model(self) -> str:
         """The model that answers, as the client is told."""
         return str(self._identity.get("model"))
+
+    @property
+    def content(self) -> Any:
+        """All that the client was told by the legs that have ended."""
+        return self._content
 
     def take(self, event: SseEvent) -> bytes:
         """Take one event of the upstream, give what the client is to see of it.
@@ -130,9 +139,13 @@ class StreamedAnswer:
         """
         if self._finish_reason is None and not (self._done and self._begun):
             raise UpstreamError(ENDED_INCOMPLETE, cause=Cause.INCOMPLETE)
-        leg = conclude(self._assembler, self._finish_reason, self._usage, self._is_ours)
+        leg = conclude(
+            self._assembler, self._finish_reason, self._usage, self._is_ours, runs_mixed=self._runs_mixed
+        )
         self._usage_before = usage_of.add(self._usage_before, self._usage)
-        if leg.calls:
+        if not (self._is_previewed and leg.goes_on):
+            self._content = parts.joined(self._content, leg.message["content"])
+        if leg.goes_on:
             self._is_first_leg = False
             self._begin_leg()
         return leg
@@ -266,7 +279,8 @@ class StreamedAnswer:
         if finish_reason is None:
             return None
         self._finish_reason = finish_reason
-        if self._finish_told or goes_on(self._assembler.calls, finish_reason, self._is_ours):
+        waits = to_run(self._assembler.calls, finish_reason, self._is_ours, runs_mixed=self._runs_mixed)
+        if self._finish_told or waits:
             return None
         self._finish_told = True
         return "tool_calls" if self._shown and finish_reason not in ENDED_EARLY else finish_reason

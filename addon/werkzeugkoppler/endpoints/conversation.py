@@ -1,0 +1,84 @@
+"""What a turn takes over from the turns before it in a conversation, and what it leaves to the next."""
+
+import logging
+from typing import Any
+
+from werkzeugkoppler.endpoints.call import Call
+from werkzeugkoppler.turn import history
+from werkzeugkoppler.turn.leg import Leg
+from werkzeugkoppler.turn.memory import Hidden, ToolMemory
+from werkzeugkoppler.turn.prefix import Break, PrefixGuard, Prompt, prompt_of
+from werkzeugkoppler.turn.prompt import Draft
+from werkzeugkoppler.turn.store import Bounds
+from werkzeugkoppler.wire.chat import ChatRequest
+
+logger = logging.getLogger(__name__)
+
+
+class Conversation:
+    """The conversation of one chat request.
+
+    Args:
+        asked: The client's request.
+    """
+
+    def __init__(self, call: Call, asked: ChatRequest) -> None:
+        settings = call.stack.settings.tool_memory
+        bounds = Bounds(settings.entries, settings.bytes, settings.seconds)
+        self.is_kept = settings.enabled
+        self._call = call
+        self._asked = asked
+        self._memory = ToolMemory(call.stack.store, bounds)
+        self._guard = PrefixGuard(call.stack.store, bounds)
+        self._init_count = self._asked_count = 0
+
+    def restored(self) -> ChatRequest:
+        """The request with the calls of earlier turns put back (BX-03, BX-04)."""
+        return self._memory.restore(self._asked) if self.is_kept else self._asked
+
+    def begin(self, draft: Draft, request: ChatRequest) -> None:
+        """See that the prompt goes on from the one before (BX-14).
+
+        Args:
+            draft: The first leg's.
+            request: What it was made of.
+        """
+        self._asked_count = len(draft.messages)
+        self._init_count = self._asked_count - len(request.messages)  # where some were merged, fewer
+        if self.is_kept and (found := self._guard.check(self._asked.messages, self._prompt(draft))):
+            self._tell(found)
+
+    def end(self, draft: Draft, leg: Leg, content: Any) -> None:
+        """Keep what the next turn has to have.
+
+        Args:
+            draft: The last leg's, with the calls and results that followed it.
+            leg: The last.
+            content: What the client was told by all legs.
+        """
+        if not self.is_kept:
+            return
+        answer = history.shown(content, leg.handed_over)
+        messages = draft.messages[self._asked_count :]
+        if messages and leg.calls:
+            self._memory.remember(self._asked, answer, Hidden(messages, None))
+        elif messages and isinstance(own_text := leg.message["content"], str | None):
+            self._memory.remember(self._asked, answer, Hidden(messages, own_text or ""))
+        self._guard.keep(self._asked.messages, answer, self._prompt(draft))
+
+    def _prompt(self, draft: Draft) -> Prompt:
+        return prompt_of(draft, init_count=self._init_count, asked_count=self._asked_count)
+
+    def _tell(self, found: Break) -> None:
+        call = self._call
+        call.trace.add("prefix_broken", byte=found.at, tokens_lost=found.tokens_lost, culprit=found.culprit)
+        is_new = found.culprit not in call.stack.culprits
+        call.stack.culprits.add(found.culprit)
+        logger.log(
+            logging.WARNING if is_new else logging.DEBUG,  # the same every turn would hide all else
+            "Turn %s goes on from the prompt before up to byte %d, about %d tokens are read again: %s",
+            call.trace.id,
+            found.at,
+            found.tokens_lost,
+            found.culprit,
+        )

@@ -1,0 +1,84 @@
+"""A conversation as digests: the same for the same words, however a client writes them down again.
+
+Clients strip texts, write them as lists of parts, and parse and print the arguments of calls anew. None of
+that makes another conversation. Anything else does: a message left out, edited or put before the others.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from functools import reduce
+from hashlib import blake2b
+from itertools import accumulate, islice
+from typing import Any
+
+from werkzeugkoppler.wire.assemble import ToolCall
+
+type Digest = bytes
+
+START: Digest = b""
+"""The digest of no message at all."""
+
+
+def after(digest: Digest, message: dict[str, Any]) -> Digest:
+    """The digest of a history that one message more has been added to."""
+    hashed = blake2b(digest, digest_size=32)
+    text = text_of(message.get("content")).encode("utf-8", "surrogatepass")
+    hashed.update(f"{_sameness(message)}{len(text)}:".encode())
+    hashed.update(text)  # by itself: it may be long, and is not to be written as JSON for this
+    return hashed.digest()
+
+
+def running(messages: Iterable[dict[str, Any]], begin: Digest = START) -> Iterator[Digest]:
+    """The digest after each of the messages."""
+    return islice(accumulate(messages, after, initial=begin), 1, None)
+
+
+def of(messages: Iterable[dict[str, Any]], begin: Digest = START) -> Digest:
+    """The digest after all of the messages."""
+    return reduce(after, messages, begin)
+
+
+def shown(content: Any, calls: Sequence[ToolCall]) -> dict[str, Any]:
+    """The assistant's message that a client writes into its history, after it was shown these."""
+    written = [
+        {"id": call.id, "function": {"name": call.name, "arguments": call.arguments}} for call in calls
+    ]
+    return {"role": "assistant", "content": content, "tool_calls": written}
+
+
+def text_of(content: Any) -> str:
+    """A message's text as it is compared; of parts that are not text, their JSON."""
+    if isinstance(content, list):
+        return "\n".join(_part(part) for part in content).strip()
+    return content.strip() if isinstance(content, str) else ""
+
+
+def _sameness(message: dict[str, Any]) -> str:
+    """What beside its text a message is told apart by; its reasoning is not, not all clients keep that."""
+    calls = message.get("tool_calls")
+    same = [
+        message.get("role"),
+        message.get("name"),
+        message.get("tool_call_id"),
+        [_call(call) for call in calls] if isinstance(calls, list) else [],
+    ]
+    return json.dumps(same, sort_keys=True)
+
+
+def _part(part: Any) -> str:
+    is_text = isinstance(part, dict) and isinstance(part.get("text"), str)
+    return str(part["text"]) if is_text else json.dumps(part, sort_keys=True)
+
+
+def _call(call: Any) -> Any:
+    function = call.get("function") if isinstance(call, dict) else None
+    if not isinstance(function, dict):
+        return call
+    return [call.get("id"), function.get("name"), _arguments(function.get("arguments"))]
+
+
+def _arguments(written: Any) -> Any:
+    try:
+        return json.loads(written) if isinstance(written, str) else written
+    except (ValueError, RecursionError):
+        return written

@@ -1,0 +1,118 @@
+"""The exchanges with our tools that clients never saw, put back into their next requests (BX-03, BX-04).
+
+A client's history holds one assistant message where the upstream was sent several: calls of ours, their
+results, and at last the answer. What stood there is kept under the digest of the history that led to it,
+the client's answer included. So it comes back only where a client sends the very same conversation on; one
+that was trimmed or edited has another digest, and nothing is put back. The same holds where two turns
+with the same history did different things: whose history this is cannot be known any more.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from werkzeugkoppler.turn import history
+from werkzeugkoppler.turn.history import Digest
+from werkzeugkoppler.turn.store import Bounds, Store
+from werkzeugkoppler.wire.chat import ChatRequest
+from werkzeugkoppler.wire.jsontext import JsonObject, array_items, dumps
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """What stands in an assistant message's place."""
+
+    messages: tuple[str, ...]
+    """Each as the JSON text that the upstream was sent."""
+    last_text: str | None
+    """The text that the client's own message has after them; `None`: it is among `messages`."""
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, self.messages)) + len(self.last_text or "")
+
+    def says_the_same_as(self, other: "Hidden") -> bool:
+        """Whether only the calls' ids are different."""
+        return self.last_text == other.last_text and _without_ids(self) == _without_ids(other)
+
+
+_DOUBTFUL = Hidden((), "")
+"""Kept where there was more than one, and it is not known which."""
+
+
+class ToolMemory:
+    """The hidden exchanges that a store holds."""
+
+    def __init__(self, store: Store, bounds: Bounds) -> None:
+        self._store = store
+        self._bounds = bounds
+
+    def remember(self, request: ChatRequest, answer: dict[str, Any], hidden: Hidden) -> None:
+        """Keep what the client's message with an answer has to get back.
+
+        Args:
+            request: The client's request.
+            answer: What its history will have after it.
+        """
+        key = _key(history.of([*request.messages, answer], _owner(request)))
+        known = self._store.get(key)
+        if known is not None and (known is _DOUBTFUL or not known.says_the_same_as(hidden)):
+            hidden = _DOUBTFUL
+        self._store.put(key, hidden, hidden.size, self._bounds)
+
+    def restore(self, request: ChatRequest) -> ChatRequest:
+        """The request with everything put back that is known of its history."""
+        self._store.trim(self._bounds)
+        if not len(self._store):
+            return request
+        found = {
+            index: hidden
+            for index, digest in enumerate(history.running(request.messages, _owner(request)))
+            if request.messages[index]["role"] == "assistant"
+            and (hidden := self._store.get(_key(digest))) not in (None, _DOUBTFUL)
+        }
+        return _with_hidden(request, found) if found else request
+
+
+def _owner(request: ChatRequest) -> Digest:
+    """Whose conversation it is, where the client says so: the same words of two people are two."""
+    user = request.body.values.get("user")
+    return user.encode("utf-8", "surrogatepass") if isinstance(user, str) else history.START
+
+
+def _key(digest: Digest) -> bytes:
+    return b"hidden " + digest
+
+
+def _with_hidden(request: ChatRequest, found: dict[int, Hidden]) -> ChatRequest:
+    texts: list[str] = []
+    for index, written in enumerate(array_items(request.body.raw("messages") or "[]")):
+        hidden = found.get(index)
+        if hidden is None:
+            texts.append(written)
+            continue
+        texts += hidden.messages
+        if hidden.last_text is not None:
+            texts.append(_with_text(written, request.messages[index], hidden.last_text))
+    messages = f"[{','.join(texts)}]"
+    return replace(request, body=JsonObject.parse(request.body.edited({"messages": messages})))
+
+
+def _with_text(written: str, message: dict[str, Any], text: str) -> str:
+    """The message with no more than this text; as it was written where it has no more."""
+    if history.text_of(message.get("content")) == text.strip():
+        return written
+    return JsonObject.parse(written).edited({"content": dumps(text)})
+
+
+def _without_ids(hidden: Hidden) -> Sequence[dict[str, Any]]:
+    messages = [json.loads(text) for text in hidden.messages]
+    return [
+        {
+            **message,
+            "tool_call_id": None,
+            "tool_calls": [{**call, "id": None} for call in message.get("tool_calls") or []],
+        }
+        for message in messages
+    ]

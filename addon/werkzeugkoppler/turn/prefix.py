@@ -1,0 +1,149 @@
+"""Watch that a conversation's prompt only ever grows at its end, so that prompt caches hold (BX-14).
+
+A request goes on from an earlier turn where it holds that turn's last question and answer. Then all that the
+upstream was asked in that turn has to stand at its head again, byte for byte. What stands before the
+messages for most models, the definitions of the tools, is compared first.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from werkzeugkoppler.turn import history
+from werkzeugkoppler.turn.prompt import Draft
+from werkzeugkoppler.turn.store import Bounds, Store
+from werkzeugkoppler.wire.jsontext import array_items
+
+BYTES_PER_TOKEN = 4
+"""A rough mean for the usual tokenizers; JSON and code have fewer, prose a little more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What the upstream was asked, in the order in which models read it."""
+
+    model: str
+    tools: str
+    """As JSON text, empty where there are none."""
+    messages: tuple[str, ...]
+    """Each as JSON text."""
+    init_count: int
+    """How many of the messages are ours, from the config."""
+    asked_count: int
+    """How many there were before the turn's own calls."""
+
+    @property
+    def size(self) -> int:
+        return len(self.tools) + sum(map(len, self.messages))
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """Where a prompt stopped being the beginning of the next."""
+
+    at: int
+    """The first byte that differs: tools, then messages."""
+    tokens_lost: int
+    """About how many the upstream has to read again."""
+    culprit: str
+    """Who changed what, in words."""
+
+
+class PrefixGuard:
+    """The latest prompt of each conversation that a store holds."""
+
+    def __init__(self, store: Store, bounds: Bounds) -> None:
+        self._store = store
+        self._bounds = bounds
+
+    def check(self, messages: Sequence[dict[str, Any]], prompt: Prompt) -> Break | None:
+        """Compare a prompt with that of the turn which it goes on from, if that is known.
+
+        Args:
+            messages: The client's.
+        """
+        earlier = self._store.get(key) if (key := _last_answer(messages)) else None
+        return first_break(earlier, prompt) if isinstance(earlier, Prompt) else None
+
+    def keep(self, messages: Sequence[dict[str, Any]], answer: dict[str, Any], prompt: Prompt) -> None:
+        """Keep the prompt of a turn that ended, in place of that of the turn before.
+
+        Args:
+            messages: The client's.
+            answer: What its history will have after them.
+        """
+        if before := _last_answer(messages):
+            self._store.drop(before)
+        if key := _last_answer([*messages, answer]):
+            self._store.put(key, prompt, prompt.size, self._bounds)
+
+
+def prompt_of(draft: Draft, *, init_count: int, asked_count: int) -> Prompt:
+    """The prompt that a draft makes."""
+    tools = draft.changes.get("tools", draft.request.raw("tools")) or ""
+    model = json.loads(draft.changes.get("model") or draft.request.raw("model") or '""')
+    return Prompt(model, tools, draft.messages, init_count, asked_count)
+
+
+def first_break(old: Prompt, new: Prompt) -> Break | None:
+    """Where `old` stops being the beginning of `new`; `None`: nowhere, or another model is asked."""
+    if old.model != new.model:
+        return None
+    if old.tools != new.tools:
+        return _break(old, _shared(old.tools, new.tools), _tools_culprit(old.tools, new.tools))
+    before = len(old.tools.encode())
+    for index, text in enumerate(old.messages):
+        counterpart = new.messages[index] if index < len(new.messages) else ""
+        if text != counterpart:
+            return _break(old, before + _shared(text, counterpart), _culprit(old, new, index))
+        before += len(text.encode())
+    return None
+
+
+def _break(old: Prompt, at: int, culprit: str) -> Break:
+    size = sum(len(text.encode()) for text in (old.tools, *old.messages))
+    return Break(at, max(1, (size - at) // BYTES_PER_TOKEN), culprit)
+
+
+def _culprit(old: Prompt, new: Prompt, index: int) -> str:
+    if index < max(old.init_count, new.init_count):
+        return f"init message {index + 1} is not what it was: a placeholder in it has another value"
+    if index >= old.asked_count:
+        return "the calls of the turn before could not be put back"
+    message = f"message {index - old.init_count + 1}"
+    return f"the client {'changed' if index < len(new.messages) else 'left out'} {message} of its history"
+
+
+def _tools_culprit(old: str, new: str) -> str:
+    names, new_names = _names(old), _names(new)
+    gone = [name for name in names if name not in new_names]
+    came = [name for name in new_names if name not in names]
+    told = [f"without {', '.join(gone)}"] if gone else []
+    told += [f"with {', '.join(came)}"] if came else []
+    return f"the tools are other ones, {' and '.join(told)}" if told else "the tools are described otherwise"
+
+
+def _names(tools: str) -> list[str]:
+    definitions = [json.loads(item) for item in array_items(tools)] if tools else []
+    functions = [d.get("function") or d.get("custom") or {} for d in definitions]
+    return [str(function.get("name")) for function in functions if isinstance(function, dict)]
+
+
+def _shared(a: str, b: str) -> int:
+    """How many bytes two texts have in common at their beginning."""
+    x, y = a.encode(), b.encode()
+    low, high = 0, min(len(x), len(y))
+    while low < high:  # half of what is left is compared at a time, which is fast where they are long
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if x[low:middle] == y[low:middle] else (low, middle - 1)
+    return low
+
+
+def _last_answer(messages: Sequence[dict[str, Any]]) -> bytes | None:
+    """What the last answer and the question before it are known by; `None` where there is none."""
+    answers = [index for index, message in enumerate(messages) if message.get("role") == "assistant"]
+    if not answers:
+        return None
+    questions = [message for message in messages[: answers[-1]] if message.get("role") == "user"]
+    return b"prompt " + history.of([*questions[-1:], messages[answers[-1]]])

@@ -1,0 +1,93 @@
+"""What a client never saw is put back where it was, and nowhere else."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.turn.test_store import Clock
+from werkzeugkoppler.turn import history
+from werkzeugkoppler.turn.memory import Hidden, ToolMemory
+from werkzeugkoppler.turn.store import Bounds, Store
+from werkzeugkoppler.wire.chat import ChatRequest, parse_request
+
+CALLED = '{"role":"assistant","content":"Let me see. ","tool_calls":[{"id":"x","n":1.0}]}'
+RESULT = '{"role":"tool","tool_call_id":"x","content":"{}"}'
+EXCHANGE = Hidden((CALLED, RESULT), "Done.")
+QUESTION = {"role": "user", "content": "Do it."}
+ANSWER = {"role": "assistant", "content": "Let me see. Done."}
+NEXT = {"role": "user", "content": "And now?"}
+
+
+def request(*messages: dict[str, Any], **fields: Any) -> ChatRequest:
+    return parse_request(json.dumps({"messages": messages} | fields).encode())
+
+
+def memory(*exchanges: Hidden, **fields: Any) -> ToolMemory:
+    memory = ToolMemory(Store(Clock()), Bounds(10, 10_000, 60))
+    for exchange in exchanges:
+        memory.remember(request(QUESTION, **fields), history.shown("Let me see. Done.", []), exchange)
+    return memory
+
+
+def contents(request: ChatRequest) -> list[Any]:
+    return [message.get("content") for message in request.messages]
+
+
+@pytest.mark.contract("BX-04")
+def test_the_hidden_exchange_is_put_back_byte_for_byte() -> None:
+    restored = memory(EXCHANGE).restore(request(QUESTION, ANSWER, NEXT, seed=1.0))
+    assert contents(restored) == ["Do it.", "Let me see. ", "{}", "Done.", "And now?"]
+    assert f'{{"role": "user", "content": "Do it."}},{CALLED},{RESULT},' in restored.body.text
+    assert '"seed": 1.0' in restored.body.text
+
+
+@pytest.mark.contract("BX-03")
+def test_a_message_that_had_calls_of_both_kinds_is_replaced() -> None:
+    restored = memory(Hidden((CALLED, RESULT), None)).restore(request(QUESTION, ANSWER, NEXT))
+    assert contents(restored) == ["Do it.", "Let me see. ", "{}", "And now?"]
+
+
+def test_an_answer_that_stood_alone_stays_as_the_client_writes_it() -> None:
+    answer = {"x": 1.0, "role": "assistant", "content": [{"type": "text", "text": "Let me see. Done.\n"}]}
+    whole = Hidden(EXCHANGE.messages, "Let me see. Done.")
+    restored = memory(whole).restore(request(QUESTION, answer, NEXT))
+    assert restored.messages[3] == answer
+
+
+@pytest.mark.contract("BX-04")
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [ANSWER, NEXT],
+        [{"role": "user", "content": "Do that."}, ANSWER, NEXT],
+        [{"role": "system", "content": "Be brief."}, QUESTION, ANSWER, NEXT],
+        [QUESTION, {**ANSWER, "content": "Let me see. Done!"}, NEXT],
+        [QUESTION, {**ANSWER, "role": "user"}, NEXT],
+        [QUESTION, NEXT, ANSWER],
+        [QUESTION],
+    ],
+)
+def test_nothing_is_put_into_another_history(messages: list[dict[str, Any]]) -> None:
+    other = request(*messages)
+    assert memory(EXCHANGE).restore(other) is other
+
+
+@pytest.mark.contract("BX-04")
+def test_what_differs_for_the_same_history_is_in_doubt_for_good() -> None:
+    other = Hidden((CALLED, RESULT.replace("{}", "[]")), "Done.")
+    asked = request(QUESTION, ANSWER, NEXT)
+    assert memory(EXCHANGE, other).restore(asked) is asked
+    assert memory(EXCHANGE, other, EXCHANGE).restore(asked) is asked
+
+
+def test_of_the_same_calls_with_other_ids_the_latest_are_put_back() -> None:
+    again = Hidden(tuple(text.replace('"x"', '"y"') for text in EXCHANGE.messages), "Done.")
+    restored = memory(EXCHANGE, again).restore(request(QUESTION, ANSWER, NEXT))
+    assert restored.messages[2]["tool_call_id"] == "y"
+
+
+@pytest.mark.parametrize(("user", "count"), [("ann", 5), ("bob", 3), (None, 3)])
+def test_one_users_exchange_is_not_put_into_anothers_history(user: str | None, count: int) -> None:
+    asked = request(QUESTION, ANSWER, NEXT, user=user)
+    assert len(memory(EXCHANGE, user="ann").restore(asked).messages) == count

@@ -22,6 +22,7 @@ STREAMS = {
     "lines of one event": (b"data: a\ndata\ndata: b\n\n", [b"a\n\nb"]),
     "other fields": (b"event: x\nid: 1\nretry: 5\ndata: a\n\n", [b"a"]),
     "a field that begins alike": (b"database: x\ndata: a\n\n", [b"a"]),
+    "an error in a field of its own": (b'error: {"code":1}\n\ndata: a\n\n', [b'{"error":{"code":1}}', b"a"]),
     "a comment": (b": hello\n\ndata: a\n\n", [b"", b"a"]),
     "a comment in an event": (b": hello\ndata: a\n\n", [b"a"]),
     "a byte order mark": (b"\xef\xbb\xbfdata: a\n\n", [b"a"]),

@@ -31,6 +31,11 @@ class Answer(Protocol):
     def is_done(self) -> bool: ...
 
     @property
+    def has_ended(self) -> bool:
+        """The leg has told why it ends: it is whole, whatever becomes of its end mark."""
+        ...
+
+    @property
     def has_shown(self) -> bool:
         """The client has seen something of this leg's answer: it cannot be taken back (WK-148)."""
         ...
@@ -83,10 +88,14 @@ async def ask_leg(
     notices = RetryNotices()
     for failures in count(1):  # pragma: no branch - it has no end
         try:
-            async with ask(body, number) as reply:
-                yield b""
-                async for shown in _relay(reply, answer):
-                    yield answer.aside(notices.closing()) + shown
+            try:
+                async with ask(body, number) as reply:
+                    yield b""
+                    async for shown in _relay(reply, answer):
+                        yield answer.aside(notices.closing()) + shown
+            except UpstreamError:
+                if not answer.has_ended:
+                    raise
             leg = answer.end_leg()
             if told := answer.aside(notices.closing()):
                 yield told

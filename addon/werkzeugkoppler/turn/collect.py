@@ -68,8 +68,20 @@ class PlainAnswer:
         """The end mark of a stream has come."""
         return bool(self._events) and self._events[-1].data.rstrip() == b"[DONE]"
 
+    @property
+    def has_ended(self) -> bool:
+        """A stream has told why it ends."""
+        choices = [first_choice(chunk) for event in self._events if (chunk := _chunk_of(event))]
+        return any(finish_reason_of(choice) for choice in choices if choice)
+
     def take(self, event: SseEvent) -> bytes:
-        """Take an event, from an upstream that streams though it was not asked to."""
+        """Take an event, from an upstream that streams though it was not asked to.
+
+        Raises:
+            UpstreamError: The upstream says that it failed.
+        """
+        if b'"error"' in event.data and (_chunk_of(event) or {}).get("error"):
+            raise UpstreamError.told("the upstream broke off its answer", event.data)
         self._events.append(event)
         return b""
 
@@ -184,18 +196,18 @@ def _name(call: dict[str, Any]) -> str:
 
 
 def _from_events(events: list[SseEvent], is_done: bool, new_id: Callable[[], str]) -> dict[str, Any]:
-    chunks: list[dict[str, Any]] = []
-    for event in events:
-        try:
-            chunk = json.loads(event.data)
-        except (ValueError, RecursionError):
-            continue  # [DONE], comments, garbage (WK-143)
-        if isinstance(chunk, dict):
-            if chunk.get("error"):
-                raise UpstreamError("the upstream broke off its answer", answer=event.data)
-            chunks.append(chunk)
+    chunks = [chunk for event in events if (chunk := _chunk_of(event)) is not None]
     completion = from_chunks(chunks, new_id)
     has_ended = is_done and any(first_choice(chunk) for chunk in chunks)
     if completion["choices"][0]["finish_reason"] is None and not has_ended:
         raise UpstreamError(ENDED_INCOMPLETE, cause=Cause.INCOMPLETE)
     return completion
+
+
+def _chunk_of(event: SseEvent) -> dict[str, Any] | None:
+    """The event's chunk; `None` for the end mark, comments, garbage (WK-143)."""
+    try:
+        chunk = json.loads(event.data)
+    except (ValueError, RecursionError):
+        return None
+    return chunk if isinstance(chunk, dict) else None

@@ -81,6 +81,11 @@ class StreamedAnswer:
         return self._done
 
     @property
+    def has_ended(self) -> bool:
+        """The leg has told why it ends."""
+        return self._finish_reason is not None
+
+    @property
     def has_shown(self) -> bool:
         """The client has seen something of this leg; comments do not count."""
         return self._has_shown
@@ -116,7 +121,7 @@ class StreamedAnswer:
         if not isinstance(chunk, dict):
             return b""
         if chunk.get("error"):
-            raise UpstreamError("the upstream broke off its answer", answer=event.data)
+            raise UpstreamError.told("the upstream broke off its answer", event.data)
         shown = self._take_chunk(chunk, event.raw)
         self._has_shown |= bool(shown)
         return shown

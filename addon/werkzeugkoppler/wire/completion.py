@@ -45,8 +45,8 @@ def parse_completion(body: bytes) -> JsonObject:
         raise UpstreamError(f"the upstream's answer is not a JSON object: {error}", cause=cause) from error
     choice = first_choice(completion.values)
     if choice is None or not isinstance(choice.get("message"), dict):
-        answer = body if completion.values.get("error") else None
-        raise UpstreamError("the upstream's answer is not a chat completion", answer=answer)
+        problem = "the upstream's answer is not a chat completion"
+        raise UpstreamError.told(problem, body) if completion.values.get("error") else UpstreamError(problem)
     return completion
 
 

@@ -73,4 +73,7 @@ def _event(raw: bytes) -> SseEvent:
         field, _, value = line.partition(b":")
         if field == b"data":
             lines.append(value.removeprefix(b" "))
+        elif field == b"error":
+            # How llama.cpp told errors in 2025: https://github.com/ggml-org/llama.cpp/pull/16109
+            lines.append(b'{"error":' + value.strip() + b"}")
     return SseEvent(b"\n".join(lines), raw)

@@ -68,9 +68,18 @@ async def test_calls_whose_finish_has_come_are_run_though_the_end_mark_is_lost()
 
 async def test_a_plain_answer_is_whole_with_its_finish_too() -> None:
     finished = b"".join(map(event, text_chunks("Done.")))
-    one = world(Reply((finished, event({"error": "late"}), LOST)))
+    one = world(Reply((finished, LOST)))
     (_, body) = await run(one, plain=True)
     assert json.loads(body)["choices"][0]["message"]["content"] == "Done."
+
+
+@pytest.mark.parametrize("late", [event({"error": "late"}), UpstreamError("killed")], ids=str)
+async def test_no_call_is_run_of_a_leg_that_failed_for_good_after_its_finish(late: bytes | Exception) -> None:
+    called = b"".join(map(event, calls_chunks(ADD)))
+    for plain in (False, True):
+        one = world(Reply((called, late)))
+        _, error = await failure(one, plain=plain)
+        assert (error.cause, one.called) == (None, [])
 
 
 async def test_a_finish_of_an_earlier_leg_ends_no_later_one() -> None:

@@ -31,8 +31,13 @@ class Answer(Protocol):
     def is_done(self) -> bool: ...
 
     @property
+    def finish_told(self) -> bool:
+        """The client was told why the answer ends: no error can follow (BX-01, F18)."""
+        ...
+
+    @property
     def has_ended(self) -> bool:
-        """The leg has told why it ends: it is whole, whatever becomes of its end mark."""
+        """The leg has told why it ends: it is whole, also where its connection breaks before the end mark."""
         ...
 
     @property
@@ -93,8 +98,9 @@ async def ask_leg(
                     yield b""
                     async for shown in _relay(reply, answer):
                         yield answer.aside(notices.closing()) + shown
-            except UpstreamError:
-                if not answer.has_ended:
+            except UpstreamError as error:
+                # A finish is no end where somebody killed the leg, or the upstream says that it failed.
+                if not (answer.finish_told or (answer.has_ended and error.cause is not None)):
                     raise
             leg = answer.end_leg()
             if told := answer.aside(notices.closing()):

@@ -40,6 +40,7 @@ class PlainAnswer:
     """
 
     has_shown = False
+    finish_told = False
     """Nothing is shown before the end."""
 
     def __init__(
@@ -75,13 +76,7 @@ class PlainAnswer:
         return any(finish_reason_of(choice) for choice in choices if choice)
 
     def take(self, event: SseEvent) -> bytes:
-        """Take an event, from an upstream that streams though it was not asked to.
-
-        Raises:
-            UpstreamError: The upstream says that it failed.
-        """
-        if b'"error"' in event.data and (_chunk_of(event) or {}).get("error"):
-            raise UpstreamError.told("the upstream broke off its answer", event.data)
+        """Take an event, from an upstream that streams though it was not asked to."""
         self._events.append(event)
         return b""
 
@@ -196,7 +191,12 @@ def _name(call: dict[str, Any]) -> str:
 
 
 def _from_events(events: list[SseEvent], is_done: bool, new_id: Callable[[], str]) -> dict[str, Any]:
-    chunks = [chunk for event in events if (chunk := _chunk_of(event)) is not None]
+    chunks: list[dict[str, Any]] = []
+    for event in events:
+        if (chunk := _chunk_of(event)) is not None:
+            if chunk.get("error"):
+                raise UpstreamError.told("the upstream broke off its answer", event.data)
+            chunks.append(chunk)
     completion = from_chunks(chunks, new_id)
     has_ended = is_done and any(first_choice(chunk) for chunk in chunks)
     if completion["choices"][0]["finish_reason"] is None and not has_ended:

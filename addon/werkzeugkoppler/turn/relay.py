@@ -81,6 +81,11 @@ class StreamedAnswer:
         return self._done
 
     @property
+    def finish_told(self) -> bool:
+        """The client was told why the answer ends."""
+        return self._finish_told
+
+    @property
     def has_ended(self) -> bool:
         """The leg has told why it ends."""
         return self._finish_reason is not None

@@ -215,6 +215,11 @@ def test_usage_that_came_before_the_finish_is_told_after_it() -> None:
     assert relayed.chunks[-1]["choices"] == []
 
 
+def test_a_usage_that_comes_twice_is_told_once() -> None:
+    relayed = relay(stream(*text_chunks("a"), *text_chunks("a")[-1:]))
+    assert relayed.shown == stream(*text_chunks("a"))
+
+
 def test_nothing_is_told_of_a_usage_that_nobody_sent() -> None:
     assert relay(stream(*text_chunks("a", usage=None))).usages == []
 

@@ -60,6 +60,7 @@ class StreamedAnswer:
         self._role_told = False
         self._finish_told = False
         self._usage_told = False  # on a chunk with a choice, as some servers do, or on one of its own
+        self._usage_chunk_told = False
         self._usage_before: Usage | None = None  # of the legs that have ended
         self._is_first_leg = True
         self._content: Any = None  # of the legs that have ended, as the client saw it
@@ -232,9 +233,9 @@ class StreamedAnswer:
         if not isinstance(chunk.get("usage"), dict):
             return raw if self._is_first_leg else b""  # such as Azure's prompt_filter_results
         # Before the finish it may be followed by more legs: `close` tells the sum.
-        if not (self._wants_usage and self._finish_told):
+        if not (self._wants_usage and self._finish_told) or self._usage_chunk_told:
             return b""
-        self._usage_told = True
+        self._usage_told = self._usage_chunk_told = True
         seen_usage = self._seen_usage(chunk)
         if raw and seen_usage is chunk["usage"] and self._identity.is_that_of(chunk):
             return raw

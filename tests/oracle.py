@@ -96,7 +96,8 @@ class _Seen:
     roles: list[str] = field(default_factory=list)
     finish: str | None = None
     usages: list[dict[str, Any]] = field(default_factory=list)
-    texts: dict[str, str] = field(default_factory=dict)
+    texts: list[str] = field(default_factory=list)
+    reasoning: list[str] = field(default_factory=list)
     calls: list[tuple[str, str]] = field(default_factory=list)
 
     def add(self, chunk: Any) -> None:
@@ -125,8 +126,8 @@ class _Seen:
         if delta.get("role") is not None:
             self.roles.append(delta["role"])
         assert self.roles == ["assistant"], f"roles {self.roles}"
-        for key in ("content", "reasoning_content"):
-            self.texts[key] = self.texts.get(key, "") + (delta.get(key) or "")
+        self.texts.append(delta.get("content") or "")
+        self.reasoning.append(delta.get("reasoning_content") or "")
         for call in delta.get("tool_calls") or ():
             self._add_call(**call)
         self.finish = choice.get("finish_reason")
@@ -140,13 +141,13 @@ class _Seen:
         self.calls[index] = (name, arguments + (function.get("arguments") or ""))
 
     def verdict(self) -> Verdict:
-        text = self.texts.get("content", "")
+        text = "".join(self.texts)
         if self.error is not None:
             return Failed(self.error, text)
         assert self.finish, "there is neither a finish nor an error"
         _check_finish(self.finish, self.calls)
         usage = self.usages[0] if self.usages else None
-        return Complete(text, self.finish, tuple(self.calls), self.texts["reasoning_content"], usage)
+        return Complete(text, self.finish, tuple(self.calls), "".join(self.reasoning), usage)
 
 
 def _completion(value: Any) -> Complete:

@@ -1,6 +1,7 @@
 """Fixtures and options that every test has."""
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 RUN_SLOW = "--slow"
 
@@ -8,6 +9,14 @@ RUN_SLOW = "--slow"
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--slow` on the command line."""
     parser.addoption(RUN_SLOW, action="store_true", help="also the slow tests")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The same few examples in every run; with `--slow` many, and others each time."""
+    common = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.register_profile("usual", common, max_examples=40, derandomize=True)
+    settings.register_profile("slow", common, max_examples=1500)
+    settings.load_profile("slow" if config.getoption(RUN_SLOW) else "usual")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

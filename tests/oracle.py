@@ -95,7 +95,8 @@ class _Seen:
     heads: set[tuple[Any, ...]] = field(default_factory=set)
     roles: list[str] = field(default_factory=list)
     finish: str | None = None
-    usages: list[dict[str, Any]] = field(default_factory=list)
+    usage: dict[str, Any] | None = None
+    has_usage_chunk: bool = False
     texts: list[str] = field(default_factory=list)
     reasoning: list[str] = field(default_factory=list)
     calls: list[tuple[str, str]] = field(default_factory=list)
@@ -114,15 +115,18 @@ class _Seen:
         assert len(self.heads) == 1, f"more than one identity: {self.heads}"
         if choices:
             self._add_choice(choices)
+            self.usage = chunk.get("usage") or self.usage  # some servers count on every chunk
         else:
-            self.usages.append(chunk["usage"])
-            assert len(self.usages) == 1, f"usage was told more than once: {self.usages}"
+            assert not self.has_usage_chunk, f"usage was told more than once: {chunk}"
+            self.has_usage_chunk, self.usage = True, chunk["usage"]
 
     def _add_choice(self, choices: list[dict[str, Any]]) -> None:
         (choice,) = choices
         delta = choice["delta"]
         assert choice["index"] == 0, f"another choice: {choice}"
-        assert self.finish is None, f"after the finish {self.finish!r} came {choice}"
+        # Azure's notes about content filters may come late; their delta is empty.
+        assert self.finish is None or not any(delta.values()), f"after the finish came {choice}"
+        assert self.finish is None or choice.get("finish_reason") is None, f"a second finish: {choice}"
         if delta.get("role") is not None:
             self.roles.append(delta["role"])
         assert self.roles == ["assistant"], f"roles {self.roles}"
@@ -130,7 +134,7 @@ class _Seen:
         self.reasoning.append(delta.get("reasoning_content") or "")
         for call in delta.get("tool_calls") or ():
             self._add_call(**call)
-        self.finish = choice.get("finish_reason")
+        self.finish = self.finish or choice.get("finish_reason")
 
     def _add_call(self, index: int, function: dict[str, Any], **more: Any) -> None:
         assert index <= len(self.calls), f"call {index} comes after {len(self.calls)} calls"
@@ -146,8 +150,7 @@ class _Seen:
             return Failed(self.error, text)
         assert self.finish, "there is neither a finish nor an error"
         _check_finish(self.finish, self.calls)
-        usage = self.usages[0] if self.usages else None
-        return Complete(text, self.finish, tuple(self.calls), "".join(self.reasoning), usage)
+        return Complete(text, self.finish, tuple(self.calls), "".join(self.reasoning), self.usage)
 
 
 def _completion(value: Any) -> Complete:

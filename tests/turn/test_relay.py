@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.chunks import DONE, USAGE, chunk, event, text_chunks
+from tests.fakes.chunks import DONE, USAGE, Call, chunk, event, text_chunks
 from tests.turn.relaying import IDENTITY, feed, new_answer, relay, stream
 from tests.wire.splits import splits
 from werkzeugkoppler.errors import UpstreamError
@@ -100,6 +100,22 @@ def test_the_reason_for_the_end_is_told(finish: str) -> None:
 def test_a_finish_that_comes_twice_is_told_once() -> None:
     relayed = relay(stream(*text_chunks("a", usage=None), chunk({}, finish="stop")))
     assert relayed.finishes == ["stop"]
+
+
+@pytest.mark.parametrize("late", [{"content": "b"}, {"tool_calls": [Call("edit").wire() | {"index": 0}]}])
+def test_what_comes_after_the_finish_is_not_shown(late: dict[str, Any]) -> None:
+    relayed = relay(stream(*text_chunks("a", usage=None), chunk(late)))
+    assert relayed.shown == stream(*text_chunks("a", usage=None))
+
+
+def test_a_note_without_a_text_passes_after_the_finish() -> None:
+    """As Azure's about content filters, which run beside the model:
+    https://learn.microsoft.com/azure/ai-foundry/openai/concepts/content-streaming"""
+    note = chunk({}) | {
+        "choices": [{"index": 0, "delta": {}, "finish_reason": None, "content_filter_results": {}}]
+    }
+    chunks = [*text_chunks("a", usage=None), note]
+    assert relay(stream(*chunks)).shown == stream(*chunks)
 
 
 @pytest.mark.parametrize("delta", [{}, {"delta": None}, {"delta": "odd"}])

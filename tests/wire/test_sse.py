@@ -48,14 +48,24 @@ def test_the_bytes_of_the_events_are_the_bytes_of_the_stream(stream: str) -> Non
         assert b"".join(event.raw for event in read(pieces)) == data
 
 
+@pytest.mark.parametrize("end", [b"\n\n", b"\r\n\r\n", b"\r\r", b"\n\r"])
+def test_a_last_event_with_its_blank_line_gets_no_other(end: bytes) -> None:
+    data = b"data: a" + end
+    for pieces in splits(data):
+        assert read(pieces) == [SseEvent(b"a", data)]
+
+
 def test_an_event_is_given_as_soon_as_its_blank_line_has_come() -> None:
     reader = SseReader()
     assert reader.feed(b"data: a\n") == []
     assert reader.feed(b"\ndata: b") == [SseEvent(b"a", b"data: a\n\n")]
 
 
-def test_a_last_event_without_its_blank_line_gets_one() -> None:
-    assert read([b"data: a"]) == [SseEvent(b"a", b"data: a\n\n")]
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n", b"\r"])
+def test_a_last_event_without_its_blank_line_gets_one(end: bytes) -> None:
+    data = b"data: a" + end
+    for pieces in splits(data):
+        assert read(pieces) == [SseEvent(b"a", data + b"\n\n")]
 
 
 def test_a_reader_is_empty_after_its_end() -> None:

@@ -204,6 +204,8 @@ class StreamedAnswer:
         delta = parts.as_text(delta, self._field.name)
         self._assembler.add(delta)
         seen_delta = self._seen_delta(delta)
+        if self._finish_told and any(seen_delta.values()):
+            seen_delta = {}  # nothing follows the finish (BX-01)
         if self._is_previewed:
             seen_delta = self._preview.hold(choice, seen_delta, self._field.name)
         seen_finish = self._seen_finish(finish_reason_of(choice))

@@ -14,7 +14,7 @@ import anyio
 from werkzeugkoppler.tools.process import (
     CANCEL_GRACE_SECONDS,
     END_OF_OUTPUT_SECONDS,
-    end_group,
+    end_session,
 )
 
 MAX_WAITING_BYTES = 64 * 1024
@@ -62,12 +62,12 @@ class LiveProcess:
         return -signal.SIGKILL if code is None else code
 
     async def close(self, grace_seconds: float = CANCEL_GRACE_SECONDS) -> None:
-        """End what is left of the process group; once closed it stays so."""
+        """End what is left of the session; once closed it stays so."""
         if self._is_closed:
             return
         self._is_closed = True
         try:
-            await end_group(self._transport.get_pid(), grace_seconds)
+            await end_session(self._transport.get_pid(), grace_seconds)
             with anyio.CancelScope(shield=True), anyio.move_on_after(END_OF_OUTPUT_SECONDS):
                 await self._child.exited.wait()
         finally:

@@ -198,9 +198,10 @@ def _from_events(events: list[SseEvent], is_done: bool, new_id: Callable[[], str
                 raise UpstreamError.told("the upstream broke off its answer", event.data)
             chunks.append(chunk)
     completion = from_chunks(chunks, new_id)
-    has_ended = is_done and any(first_choice(chunk) for chunk in chunks)
-    if completion["choices"][0]["finish_reason"] is None and not has_ended:
-        raise UpstreamError(ENDED_INCOMPLETE, cause=Cause.INCOMPLETE)
+    if completion["choices"][0]["finish_reason"] is None:
+        if not (is_done and any(first_choice(chunk) for chunk in chunks)):
+            raise UpstreamError(ENDED_INCOMPLETE, cause=Cause.INCOMPLETE)
+        completion["choices"][0]["finish_reason"] = "stop"
     return completion
 
 

@@ -81,13 +81,13 @@ async def answered(turn: tuple[Sent, ...], last: Reply, *, plain: bool) -> Verdi
 
 
 @given(legs(), SIZES, st.data(), st.booleans())
-def test_a_stream_that_breaks_anywhere_is_whole_or_failed(
+async def test_a_stream_that_breaks_anywhere_is_whole_or_failed(
     turn: tuple[Sent, ...], sizes: list[int], data: st.DataObject, plain: bool
 ) -> None:
     last = turn[-1].data
     cut = data.draw(st.integers(0, len(last)))
     reply = Reply((*pieces(last[:cut], sizes), *data.draw(st.sampled_from([(), (LOST,)]))))
-    told = anyio.run(lambda: answered(turn, reply, plain=plain))
+    told = await answered(turn, reply, plain=plain)
     meant = whole(turn)
     if isinstance(told, Failed):
         assert meant.text.startswith(told.text)
@@ -110,21 +110,21 @@ FAULTS = [
 
 
 @given(legs(), st.sampled_from(FAULTS), st.data(), st.booleans())
-def test_an_event_out_of_place_makes_no_answer_that_is_both_or_neither(
+async def test_an_event_out_of_place_makes_no_answer_that_is_both_or_neither(
     turn: tuple[Sent, ...], fault: bytes, data: st.DataObject, plain: bool
 ) -> None:
     found = [event.raw for event in events([turn[-1].data])]
     at = data.draw(st.integers(0, len(found)))
     reply = Reply((*found[:at], fault + b"\n\n", *found[at:]))
-    assert isinstance(anyio.run(lambda: answered(turn, reply, plain=plain)), Complete | Failed)
+    assert isinstance(await answered(turn, reply, plain=plain), Complete | Failed)
 
 
 @given(legs(), st.data(), st.booleans())
-def test_an_event_that_comes_twice_or_never_makes_no_answer_that_is_both_or_neither(
+async def test_an_event_that_comes_twice_or_never_makes_no_answer_that_is_both_or_neither(
     turn: tuple[Sent, ...], data: st.DataObject, plain: bool
 ) -> None:
     found = [event.raw for event in events([turn[-1].data])]
     at = data.draw(st.integers(0, len(found) - 1))
     again = data.draw(st.sampled_from([[], [found[at]] * 2]))
     reply = Reply((*found[:at], *again, *found[at + 1 :]))
-    assert isinstance(anyio.run(lambda: answered(turn, reply, plain=plain)), Complete | Failed)
+    assert isinstance(await answered(turn, reply, plain=plain), Complete | Failed)

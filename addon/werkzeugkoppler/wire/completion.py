@@ -80,7 +80,8 @@ def from_chunks(chunks: Iterable[Chunk], new_id: Callable[[], str]) -> Completio
         if choice is None:
             continue
         finish_reason = finish_reason_of(choice) or finish_reason
-        delta = choice.get("delta") or {}
+        delta = choice.get("delta")
+        delta = delta if isinstance(delta, dict) else {}
         message.add(delta)
         for call in calls_of(delta):
             message.add_call(call)

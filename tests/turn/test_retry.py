@@ -43,6 +43,9 @@ def test_without_a_cause_it_is_not_asked_again() -> None:
         ("Wed, 21 Oct 2099 07:28:10 GMT", 60.0),
         ("soon", 0.5),
         ("-5", 0.5),
+        ("1.5", 1.5),
+        ("inf", 60.0),
+        ("nan", 0.5),
         ("", 0.5),
     ],
 )

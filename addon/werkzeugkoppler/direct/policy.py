@@ -31,10 +31,16 @@ def check(code: str, patterns: Sequence[str], policy: Policy) -> None:
     else:
         names = [_first_token(code)]
     for name in names:
-        if not name or not any(fnmatchcase(name, pattern) for pattern in patterns):
+        if not name or not any(_matches(name, pattern) for pattern in patterns):
             allowed = "\n".join(patterns)
             problem = f"`{name}` is not an allowed direct command. Allowed commands are:\n{allowed}"
             raise _refusal(problem)
+
+
+def _matches(name: str, pattern: str) -> bool:
+    # `/usr/local/bin/*` is meant for what is in there, and `..` leads out of it.
+    leads_out = ".." in name.split("/") and ".." not in pattern.split("/") and pattern != "*"
+    return not leads_out and fnmatchcase(name, pattern)
 
 
 def _first_token(code: str) -> str:

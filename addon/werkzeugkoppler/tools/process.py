@@ -56,6 +56,7 @@ async def run(
     timeout_seconds: float,
     max_output_bytes: int,
     stdin: bytes | None = None,
+    timeout_grace_seconds: float = TIMEOUT_GRACE_SECONDS,
 ) -> Finished:
     """Run `argv` without a shell and wait for its end; its whole process group is dead on return.
 
@@ -66,6 +67,7 @@ async def run(
         timeout_seconds: After that many seconds the group is ended, and `timed_out` is set.
         max_output_bytes: The bytes of stdout to keep.
         stdin: What the command can read; without it stdin is closed.
+        timeout_grace_seconds: From SIGTERM to SIGKILL where it ran too long.
 
     Raises:
         OSError: The command cannot be started.
@@ -89,7 +91,7 @@ async def run(
         with anyio.move_on_after(timeout_seconds) as limit:
             await child.exited.wait()
         if limit.cancelled_caught:
-            grace_seconds = TIMEOUT_GRACE_SECONDS
+            grace_seconds = timeout_grace_seconds
         else:
             with anyio.move_on_after(END_OF_OUTPUT_SECONDS):
                 await child.drained.wait()

@@ -57,6 +57,7 @@ def message_reader(reader: Reader, *, root: Path, environ: Mapping[str, str]) ->
                 timeout_seconds=reader.timeout,
                 max_output_bytes=reader.max_output_bytes,
                 stdin=data,
+                timeout_grace_seconds=process.CANCEL_GRACE_SECONDS,  # nobody wants its text any more
             )
         except (OSError, ValueError) as error:
             logger.warning("The reader %s cannot be run, its text is empty: %s", reader.name, error)

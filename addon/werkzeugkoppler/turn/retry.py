@@ -36,8 +36,10 @@ class Patience:
 def _retry_after(headers: Headers, now: Callable[[], float]) -> float:
     """The seconds that the upstream asks for, as a number or as a date (RFC 9110, 10.2.3); 0 for none."""
     value = next((value.strip() for name, value in headers if name.lower() == "retry-after"), "")
-    if value.isdecimal():
-        return float(value)
+    try:
+        return max(0.0, float(value))  # some servers send decimals; `nan` and `inf` are bounded by the caller
+    except ValueError:
+        pass
     try:
         return parsedate_to_datetime(value).timestamp() - now()
     except (ValueError, OverflowError):

@@ -10,6 +10,9 @@ from werkzeugkoppler.errors import Cause, Headers, UpstreamError
 from werkzeugkoppler.upstreams.base import UpstreamState
 from werkzeugkoppler.wire.http import HttpAnswer, HttpRequest, MadeAnswer
 
+LIST_SECONDS = 10.0
+"""The longest silence before a list, such as that of the models: only a chat has to be thought about."""
+
 KEEP_ALIVE_SECONDS = 4.0
 """How long an idle connection is kept: uvicorn, Node and llama.cpp close theirs after five, and a POST
 that meets a connection being closed cannot be sent again safely."""
@@ -35,9 +38,8 @@ class OpenAiHttp:
         self.base_url = base_url
         self.state = UpstreamState()
         self._key_header: Headers = (("Authorization", f"Bearer {api_key}"),) if api_key else ()
-        self._timeout = aiohttp.ClientTimeout(
-            total=None, sock_connect=connect_timeout, sock_read=read_timeout
-        )
+        self._timeout = _timeout(connect_timeout, read_timeout)
+        self._list_timeout = _timeout(connect_timeout, min(read_timeout, LIST_SECONDS))
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
@@ -65,6 +67,7 @@ class OpenAiHttp:
                 data=request.body or None,
                 headers=[*request.headers, *self._key_for(request.url)],
                 allow_redirects=False,  # the key would go along
+                timeout=self._list_timeout if request.method == "GET" else self._timeout,
             )
         self.state.ok, self.state.error = True, None
         try:
@@ -98,6 +101,10 @@ class OpenAiHttp:
                 # The answer had begun: to ask again would have a slow model write it all once more.
                 raise UpstreamError(message, cause=Cause.CONNECTION, can_retry=False) from error
             raise UpstreamError(message, cause=cause) from error
+
+
+def _timeout(connect: float, read: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=read)
 
 
 def _in_words(error: Exception) -> str:

@@ -25,7 +25,9 @@ async def read_refusal(answer: HttpAnswer) -> UpstreamError:
     text = body[:MAX_ERROR_BYTES].decode("utf-8", "replace").strip()
     message = f"the upstream answered {answer.status}: {text[:SHOWN_CHARS] or 'nothing more'}"
     if answer.status < 400:
-        where = dict(answer.headers).get("location") or dict(answer.headers).get("Location")
+        where = next((value for name, value in answer.headers if name.lower() == "location"), None)
+        if where is None:
+            return UpstreamError(f"{message}, which is no answer to a chat")
         return UpstreamError(f"{message} (redirects to {where} are not followed: mend upstream_base_url)")
     return UpstreamError(
         message,

@@ -51,6 +51,8 @@ class Stacks:
             await stack.close()
             raise
         old, self.current = self.current, stack
+        if old is not None and old.settings.upstream_base_url == settings.upstream_base_url:
+            stack.last_model = old.last_model
         self._turns[stack] = 0
         if old is not None:
             self._close_if_done(old)

@@ -94,7 +94,7 @@ async def _turn(call: Call, asked: ChatRequest) -> AsyncGenerator[bytes]:
         patience=Patience(
             settings.upstream_connect_retries, settings.upstream_retry_interval_ms / 1000, time.time
         ),
-        shows_calls=settings.tool_trace != "off",
+        shows_calls=request.stream and settings.tool_trace != "off",
         fails_in_words=settings.upstream_failure_reply == "text",
     )
     run = engine.run(turn, ask=effects.ask, wait=effects.wait, call_tool=effects.call_tool)

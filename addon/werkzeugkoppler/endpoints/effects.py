@@ -19,6 +19,7 @@ from werkzeugkoppler.turn.leg import Leg
 from werkzeugkoppler.upstreams.refusal import read_refusal
 from werkzeugkoppler.wire.assemble import ToolCall
 from werkzeugkoppler.wire.http import EVENT_STREAM, JSON_HEADERS, HttpRequest, media_type
+from werkzeugkoppler.wire.jsontext import no_constants
 
 DENIED = ToolResult(False, "The call was denied by the operator")
 
@@ -69,7 +70,7 @@ class Effects:
 
     async def wait(self, number: int, error: UpstreamError, seconds: float) -> None:
         """See `asking.Wait`."""
-        self._call.trace.add("retry", leg=number, error=error.message, wait_ms=round(seconds * 1000))
+        self._call.trace.add("retry", leg=number, error=error.summary, wait_ms=round(seconds * 1000))
         await sleep(seconds)
 
     def note_leg(self, number: int, leg: Leg) -> None:
@@ -126,7 +127,7 @@ def _performer(tool: Tool, outcome: dict[str, Any]) -> Callable[[str], Awaitable
 async def _run(tool: Tool, arguments: str) -> ToolResult:
     """Run a tool, whatever the model wrote as its arguments (F23)."""
     try:
-        values = json.loads(arguments or "{}")
+        values = json.loads(arguments or "{}", parse_constant=no_constants)
     except (ValueError, RecursionError) as error:
         return ToolResult(False, f"arguments are not valid JSON: {error}")
     if not isinstance(values, dict):

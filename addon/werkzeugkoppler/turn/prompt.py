@@ -41,7 +41,9 @@ class Draft:
         """The draft for the legs after a call of ours: a forced choice was met by it (WK-120)."""
         choice = self.request.values.get("tool_choice")
         if isinstance(choice, dict) and choice.get("type") == "allowed_tools":
-            free: Any = {**choice, "allowed_tools": {**choice.get("allowed_tools", {}), "mode": "auto"}}
+            allowed = choice.get("allowed_tools")
+            allowed = allowed if isinstance(allowed, dict) else {}
+            free: Any = {**choice, "allowed_tools": {**allowed, "mode": "auto"}}
         elif choice == "required" or isinstance(choice, dict):
             free = "auto"
         else:

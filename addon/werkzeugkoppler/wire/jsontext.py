@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 
-def _no_constants(name: str) -> NoReturn:
+def no_constants(name: str) -> NoReturn:
+    """For `parse_constant`: NaN and Infinity are Python's own."""
     raise ValueError(f"{name} is not JSON")
 
 
-_decode = json.JSONDecoder(parse_constant=_no_constants).raw_decode
+_decode = json.JSONDecoder(parse_constant=no_constants).raw_decode
 _space = re.compile(r"[ \t\n\r]*").match
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.clients.driver import Driver, driving
-from tests.clients.environments import Client, NotInstalled, installed
+from tests.clients.environments import Client, NotInstalled, installed, missing
 from tests.clients.table import CLIENTS
 from tests.conftest import REQUIRE_CLIENTS
 from tests.e2e.conftest import (
@@ -48,13 +48,17 @@ def other(request: pytest.FixtureRequest) -> Client:
 
 @pytest.fixture(scope="module")
 def environment(other: Client, pytestconfig: pytest.Config) -> Path:
-    """The folder that the client is installed in; where it cannot be, its tests are skipped, unless asked."""
+    """The folder that the client is installed in; its tests are skipped where it cannot be.
+
+    With `--require-clients` only a machine without the program that runs it is a reason to skip.
+    """
+    if programs := missing(other):
+        pytest.skip(f"{other.name} needs {' and '.join(programs)}")
     try:
         return installed(other)
     except NotInstalled as error:
-        if pytestconfig.getoption(REQUIRE_CLIENTS):
-            pytest.fail(f"{other.name} cannot be installed: {error}")
-        pytest.skip(f"{other.name} cannot be installed: {error}")
+        report = pytest.fail if pytestconfig.getoption(REQUIRE_CLIENTS) else pytest.skip
+        report(f"{other.name} cannot be installed: {error}")
 
 
 @pytest.fixture(scope="module")

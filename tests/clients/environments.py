@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import rmtree, which
-from typing import Final
+from typing import ClassVar, Final
 
 from tests.e2e.launch import ROOT
 
@@ -52,9 +52,12 @@ class Client(ABC):
     variables: Mapping[str, str] = field(default_factory=dict)
     """Of its environment."""
 
+    programs: ClassVar[Sequence[str]] = ()
+    """What has to be on this machine already."""
+
     @abstractmethod
     def installing(self, folder: Path) -> list[list[str]]:
-        """The command lines that make its environment in an empty folder; raises NotInstalled."""
+        """The command lines that make its environment in an empty folder."""
 
     @abstractmethod
     def running(self, folder: Path) -> list[str]:
@@ -77,15 +80,20 @@ class PythonClient(Client):
 class NodeClient(Client):
     """With `node_modules`, which the driver finds by NODE_PATH."""
 
+    programs = ("node", "npm")
+
     def installing(self, folder: Path) -> list[list[str]]:
-        if not which("npm"):
-            raise NotInstalled("there is no npm")
         quiet = ["--no-save", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel", "error"]
         return [["npm", "install", "--prefix", str(folder), *quiet, *self.packages]]
 
     def running(self, folder: Path) -> list[str]:
         driver = ROOT.joinpath(*DRIVERS.split("."), self.driver)
         return ["env", f"NODE_PATH={folder / 'node_modules'}", "node", str(driver)]
+
+
+def missing(client: Client) -> Sequence[str]:
+    """The programs that a client needs and this machine has not."""
+    return [program for program in client.programs if not which(program)]
 
 
 def installed(client: Client) -> Path:
@@ -113,4 +121,10 @@ def _run(line: Sequence[str]) -> None:
     except subprocess.TimeoutExpired as error:
         raise NotInstalled(f"{line[0]} took longer than {INSTALL_SECONDS:.0f} seconds") from error
     except subprocess.CalledProcessError as error:
-        raise NotInstalled(error.stderr.strip()[-500:]) from error
+        raise NotInstalled(_complaint(error.stderr)) from error
+
+
+def _complaint(output: str) -> str:
+    """The first line that tells of an error; pip and npm write many around it."""
+    lines = output.splitlines()
+    return next((line for line in lines if "error" in line.lower()), output[-200:])

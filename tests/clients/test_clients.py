@@ -75,6 +75,17 @@ async def test_tools_of_both_are_called_in_turn(driver: Driver, upstream: Upstre
     assert result == WEATHER_RESULT
 
 
+@pytest.mark.contract("WK-118", "BX-01")
+@either_way
+async def test_of_calls_of_both_in_one_message_the_clients_arrives(
+    driver: Driver, upstream: Upstream, stream: bool
+) -> None:
+    upstream.script(calls(CALL_HELLO, CALL_WEATHER, text="Let me see. "), says("It rains."))
+    answer = await driver.ask(stream=stream, tools=True)
+    assert answer == report("Let me see. ", "It rains.", legs=2, called=True)
+    assert upstream.chats[1].json["messages"][-1] == WEATHER_RESULT
+
+
 @pytest.mark.contract("WK-151")
 @either_way
 async def test_a_refusal_is_raised(driver: Driver, upstream: Upstream, other: Client, stream: bool) -> None:

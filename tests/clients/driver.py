@@ -1,5 +1,6 @@
 """A client's driver as a child process, from its start until it has ended."""
 
+import itertools
 import json
 import os
 import signal
@@ -21,6 +22,8 @@ READY_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 5.0
 MAX_LINE_BYTES: Final = 100_000
 
+_numbers = itertools.count(1)
+
 
 @dataclass(frozen=True)
 class Driver:
@@ -32,7 +35,7 @@ class Driver:
     """Where its stderr goes."""
 
     async def ask(self, *, stream: bool = False, tools: bool = False) -> dict[str, Any]:
-        """Have the client ask its question.
+        """Have the client ask a question that nobody has asked yet.
 
         Args:
             tools: Whether the client offers a tool of its own.
@@ -42,7 +45,9 @@ class Driver:
             and its bases) and `message`.
         """
         assert self.process.stdin
-        await self.process.stdin.send(json.dumps({"stream": stream, "tools": tools}).encode() + b"\n")
+        question = f"Question {next(_numbers)}: how is the weather in Ulm?"
+        wanted = {"question": question, "stream": stream, "tools": tools}
+        await self.process.stdin.send(json.dumps(wanted).encode() + b"\n")
         return await self.report()
 
     async def report(self) -> dict[str, Any]:

@@ -34,6 +34,13 @@ def report(*pieces: str, legs: int, called: bool = False) -> dict[str, Any]:
     }
 
 
+def history(upstream: Upstream, leg: int) -> list[str]:
+    """What the messages of a leg's request are: the tools that are called, or the role."""
+    messages = upstream.chats[leg - 1].json["messages"]
+    named = [" ".join(call["function"]["name"] for call in m.get("tool_calls") or ()) for m in messages]
+    return [names or message["role"] for names, message in zip(named, messages, strict=True)]
+
+
 @pytest.mark.contract("OW-01", "OW-53")
 @either_way
 async def test_an_answer_is_read(driver: Driver, upstream: Upstream, stream: bool) -> None:
@@ -63,27 +70,43 @@ async def test_a_tool_of_the_clients_is_run_by_it(driver: Driver, upstream: Upst
     assert upstream.chats[1].json["messages"][-1] == WEATHER_RESULT
 
 
-@pytest.mark.contract("WK-118", "BX-01", "BX-06")
+@pytest.mark.contract("WK-118", "BX-03", "BX-04", "BX-06")
 @either_way
 async def test_tools_of_both_are_called_in_turn(driver: Driver, upstream: Upstream, stream: bool) -> None:
+    """And the model finds what it has done in its history, whatever the client made of the answer."""
     ours = calls(CALL_HELLO, text="Let me see. ")
     upstream.script(ours, calls(CALL_WEATHER), calls(CALL_HELLO), says("It ", "rains."))
     pieces = ["Let me see. ", "It ", "rains."] if stream else ["Let me see. ", "It rains."]
     assert await driver.ask(stream=stream, tools=True) == report(*pieces, legs=4, called=True)
-    _, asked, result = upstream.chats[2].json["messages"]
-    assert [call["function"]["name"] for call in asked["tool_calls"]] == ["weather"]
-    assert result == WEATHER_RESULT
+    assert history(upstream, 4) == [
+        "user",
+        "actions__hello",
+        "tool",
+        "weather",
+        "tool",
+        "actions__hello",
+        "tool",
+    ]
+    assert upstream.chats[2].json["messages"][-1] == WEATHER_RESULT
 
 
-@pytest.mark.contract("WK-118", "BX-01")
+@pytest.mark.contract("WK-118", "WK-119")
 @either_way
-async def test_of_calls_of_both_in_one_message_the_clients_arrives(
-    driver: Driver, upstream: Upstream, stream: bool
-) -> None:
+async def test_tools_of_both_are_called_at_once(driver: Driver, upstream: Upstream, stream: bool) -> None:
     upstream.script(calls(CALL_HELLO, CALL_WEATHER, text="Let me see. "), says("It rains."))
     answer = await driver.ask(stream=stream, tools=True)
     assert answer == report("Let me see. ", "It rains.", legs=2, called=True)
-    assert upstream.chats[1].json["messages"][-1] == WEATHER_RESULT
+    assert history(upstream, 2) == ["user", "actions__hello weather", "tool", "tool"]
+
+
+@pytest.mark.contract("WK-131")
+@either_way
+async def test_what_our_tools_did_is_not_told_the_model_in_the_reasoning(
+    driver: Driver, upstream: Upstream, stream: bool
+) -> None:
+    upstream.script(calls(CALL_HELLO), calls(CALL_WEATHER), says("It rains."))
+    await driver.ask(stream=stream, tools=True)
+    assert "==> tool" not in upstream.chats[2].body.decode()
 
 
 @pytest.mark.contract("WK-151")

@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 MODEL: Final = "fake-model"
-QUESTION: Final = "How is the weather in Ulm?"
 WEATHER: Final = "Tells the weather of a city"
 """What the client's own tool is described as."""
 
@@ -39,17 +38,17 @@ class Report:
         self.completion_tokens += completion_tokens or 0
 
 
-def serve(ask: Callable[[bool, bool], Report]) -> None:
+def serve(ask: Callable[[str, bool, bool], Report]) -> None:
     """Answer until stdin ends.
 
     Args:
-        ask: Asks `QUESTION`, streamed or not, with the client's own tool or without.
+        ask: Asks a question, streamed or not, with the client's own tool or without.
     """
     _write({"ready": True})
     for line in sys.stdin:
-        question: dict[str, bool] = json.loads(line)
+        wanted = json.loads(line)
         try:
-            _write(asdict(ask(question["stream"], question["tools"])))
+            _write(asdict(ask(wanted["question"], wanted["stream"], wanted["tools"])))
         except Exception as error:
             raised = [f"{kind.__module__}.{kind.__name__}" for kind in type(error).__mro__]
             _write({"raised": raised, "message": str(error)})

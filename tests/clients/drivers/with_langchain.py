@@ -7,10 +7,10 @@ from langchain.agents import create_agent
 from langchain.messages import AIMessage
 from langchain_openai import ChatOpenAI
 
-from tests.clients.drivers.driving import MODEL, QUESTION, Report, serve
+from tests.clients.drivers.driving import MODEL, Report, serve
 
 
-def ask(stream: bool, tools: bool) -> Report:
+def ask(question: str, stream: bool, tools: bool) -> Report:
     report = Report()
 
     def weather(city: str) -> str:
@@ -18,11 +18,11 @@ def ask(stream: bool, tools: bool) -> Report:
         return report.weather(city)
 
     agent = create_agent(model, [weather] if tools else [])
-    question = {"messages": [{"role": "user", "content": QUESTION}]}
+    start = {"messages": [{"role": "user", "content": question}]}
     if stream:
-        streamed(agent, question, report)
+        streamed(agent, start, report)
     else:
-        plain(agent.invoke(question)["messages"], report)
+        plain(agent.invoke(start)["messages"], report)
     return report
 
 
@@ -33,8 +33,8 @@ def plain(messages: Sequence[Any], report: Report) -> None:
             take(message, report)
 
 
-def streamed(agent: Any, question: Any, report: Report) -> None:
-    for message, _ in agent.stream(question, stream_mode="messages"):
+def streamed(agent: Any, start: Any, report: Report) -> None:
+    for message, _ in agent.stream(start, stream_mode="messages"):
         if isinstance(message, AIMessage):
             if message.text:
                 report.pieces.append(message.text)

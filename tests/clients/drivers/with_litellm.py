@@ -5,16 +5,16 @@ from typing import Any
 
 import litellm
 
-from tests.clients.drivers.driving import MODEL, QUESTION, WEATHER, Report, serve
+from tests.clients.drivers.driving import MODEL, WEATHER, Report, serve
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 TOOL = {"type": "function", "function": {"name": "weather", "description": WEATHER, "parameters": CITY}}
 
 
-def ask(stream: bool, tools: bool) -> Report:
+def ask(question: str, stream: bool, tools: bool) -> Report:
     """The loop over the client's own tool is written out: this client has none."""
     report = Report()
-    messages: list[Any] = [{"role": "user", "content": QUESTION}]
+    messages: list[Any] = [{"role": "user", "content": question}]
     while True:
         request: Any = {"model": f"openai/{MODEL}", "messages": messages, "tools": [TOOL] if tools else None}
         completion = streamed(request, report) if stream else plain(request, report)

@@ -6,19 +6,19 @@ from typing import Any
 
 import llm
 
-from tests.clients.drivers.driving import MODEL, QUESTION, Report, serve
+from tests.clients.drivers.driving import MODEL, Report, serve
 
 DECLARED = "{model_id: koppler, model_name: %s, api_base: '%s', api_key_name: koppler, supports_tools: true}"
 
 
-def ask(stream: bool, tools: bool) -> Report:
+def ask(question: str, stream: bool, tools: bool) -> Report:
     report = Report()
 
     def weather(city: str) -> str:
         """Tells the weather of a city"""
         return report.weather(city)
 
-    for response in model.chain(QUESTION, tools=[weather] if tools else [], stream=stream).responses():
+    for response in model.chain(question, tools=[weather] if tools else [], stream=stream).responses():
         report.pieces.extend(piece for piece in response if piece)
         report.finishes.append(finish(response.response_json))
         usage = response.usage()

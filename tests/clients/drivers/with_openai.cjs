@@ -4,15 +4,16 @@
 const readline = require("node:readline");
 const { OpenAI } = require("openai");
 
-const QUESTION = { model: "fake-model", messages: [{ role: "user", content: "How is the weather in Ulm?" }] };
+const MODEL = "fake-model";
 const STREAMED = { stream: true, stream_options: { include_usage: true } };
 const PARAMETERS = { type: "object", properties: { city: { type: "string" } }, required: ["city"] };
 
 const client = new OpenAI({ maxRetries: 0 });
 
-async function ask({ stream, tools }) {
+async function ask({ question, stream, tools }) {
   const report = { pieces: [], cities: [], finishes: [], prompt_tokens: 0, completion_tokens: 0 };
-  const request = { ...QUESTION, ...(stream ? STREAMED : {}), ...(tools ? { tools: [weather(report)] } : {}) };
+  const asked = { model: MODEL, messages: [{ role: "user", content: question }] };
+  const request = { ...asked, ...(stream ? STREAMED : {}), ...(tools ? { tools: [weather(report)] } : {}) };
   for (const { choices, usage } of await answers(request, report.pieces)) {
     report.finishes.push(choices[0].finish_reason);
     report.prompt_tokens += usage.prompt_tokens;

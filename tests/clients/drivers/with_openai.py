@@ -5,7 +5,7 @@ from typing import Any
 from openai import OpenAI, pydantic_function_tool
 from pydantic import BaseModel
 
-from tests.clients.drivers.driving import MODEL, QUESTION, WEATHER, Report, serve
+from tests.clients.drivers.driving import MODEL, WEATHER, Report, serve
 
 
 class Weather(BaseModel):
@@ -15,10 +15,10 @@ class Weather(BaseModel):
 TOOL = pydantic_function_tool(Weather, name="weather", description=WEATHER)
 
 
-def ask(stream: bool, tools: bool) -> Report:
+def ask(question: str, stream: bool, tools: bool) -> Report:
     """The loop over the client's own tool is written out: this client has none."""
     report = Report()
-    messages: list[Any] = [{"role": "user", "content": QUESTION}]
+    messages: list[Any] = [{"role": "user", "content": question}]
     while True:
         request: Any = {"model": MODEL, "messages": messages, **({"tools": [TOOL]} if tools else {})}
         completion = streamed(request, report) if stream else plain(request, report)

@@ -8,10 +8,10 @@ from pydantic_ai import Agent, ModelResponse, PartDeltaEvent, PartStartEvent, Te
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
-from tests.clients.drivers.driving import MODEL, QUESTION, Report, serve
+from tests.clients.drivers.driving import MODEL, Report, serve
 
 
-def ask(stream: bool, tools: bool) -> Report:
+def ask(question: str, stream: bool, tools: bool) -> Report:
     report = Report()
 
     def weather(city: str) -> str:
@@ -24,7 +24,7 @@ def ask(stream: bool, tools: bool) -> Report:
                 report.pieces.append(text)
 
     agent = Agent(model, tools=[weather] if tools else [])
-    result = agent.run_sync(QUESTION, event_stream_handler=note_text if stream else None)
+    result = agent.run_sync(question, event_stream_handler=note_text if stream else None)
     responses = [message for message in result.all_messages() if isinstance(message, ModelResponse)]
     if not stream:
         report.pieces.extend(response.text or "" for response in responses)

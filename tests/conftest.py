@@ -1,6 +1,29 @@
-"""Fixtures that every test has."""
+"""Fixtures and options that every test has."""
 
 import pytest
+
+RUN_SLOW = "--slow"
+REQUIRE_CLIENTS = "--require-clients"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What the command line takes besides pytest's own."""
+    parser.addoption(RUN_SLOW, action="store_true", help="also the slow tests")
+    parser.addoption(
+        REQUIRE_CLIENTS,
+        action="store_true",
+        help="fail, instead of skipping, where a client of tests/clients cannot be installed",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what is marked as slow unless it was asked for."""
+    if config.getoption(RUN_SLOW):
+        return
+    skip = pytest.mark.skip(reason=f"slow: runs with {RUN_SLOW}")
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(skip)
 
 
 @pytest.fixture

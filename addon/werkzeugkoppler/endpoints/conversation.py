@@ -5,6 +5,7 @@ from typing import Any
 
 from werkzeugkoppler.endpoints.call import Call
 from werkzeugkoppler.turn import history
+from werkzeugkoppler.turn.echoes import without_echoes
 from werkzeugkoppler.turn.leg import Leg
 from werkzeugkoppler.turn.memory import Hidden, ToolMemory
 from werkzeugkoppler.turn.prefix import Break, PrefixGuard, Prompt, prompt_of
@@ -33,8 +34,9 @@ class Conversation:
         self._init_count = self._asked_count = 0
 
     def restored(self) -> ChatRequest:
-        """The request with the calls of earlier turns put back (BX-03, BX-04)."""
-        return self._memory.restore(self._asked) if self.is_kept else self._asked
+        """The request with the calls of earlier turns put back (BX-03, BX-04), and told only once."""
+        request = without_echoes(self._asked)
+        return self._memory.restore(request) if self.is_kept else request
 
     def begin(self, draft: Draft, request: ChatRequest) -> None:
         """See that the prompt goes on from the one before (BX-14).

@@ -20,7 +20,7 @@ from mitmproxy.tools import main as mitmproxy_main
 
 from werkzeugkoppler import __version__
 from werkzeugkoppler.banner import banner
-from werkzeugkoppler.config import load
+from werkzeugkoppler.config import environment, load
 from werkzeugkoppler.config.exposure import warnings
 from werkzeugkoppler.config.schema import Settings
 from werkzeugkoppler.errors import ConfigError
@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if (problem := _port_problem(settings.host, settings.port)) is not None:
         print(problem, file=sys.stderr)
         return EXIT_PORT
-    for warning in warnings(settings):
+    for warning in [*environment.unknown(os.environ), *warnings(settings)]:
         print(_warning(warning, as_json=settings.logging.json), file=sys.stderr)
     _run(args.front, start, theirs)
     return 0

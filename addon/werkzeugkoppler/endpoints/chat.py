@@ -4,12 +4,14 @@ import secrets
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
 
 from werkzeugkoppler.direct.parse import latest_command, without_commands
 from werkzeugkoppler.endpoints.call import Call, Outlet, Reply, Streamed
 from werkzeugkoppler.endpoints.conversation import Conversation
 from werkzeugkoppler.endpoints.direct import direct
 from werkzeugkoppler.endpoints.effects import Effects
+from werkzeugkoppler.endpoints.offload import computed
 from werkzeugkoppler.endpoints.retrieval import our_messages
 from werkzeugkoppler.endpoints.stream import write_stream
 from werkzeugkoppler.errors import Headers
@@ -29,7 +31,7 @@ async def chat(call: Call) -> Reply | Streamed:
     Raises:
         ApiError: The request cannot be used, or a plain turn failed.
     """
-    request = parse_request(call.body)
+    request = await computed(len(call.body), partial(parse_request, call.body))
     call.trace.add(
         "proxy_request",
         request_id=call.trace.id,
@@ -66,13 +68,15 @@ async def _turn(call: Call, asked: ChatRequest) -> AsyncGenerator[bytes]:
         # A name that nobody offered: a client with tools may know it, one without cannot answer it.
         return name in ours or bool(ours and not request.tools)
 
-    draft = compose(
+    composed = partial(
+        compose,
         request,
         init_messages=await our_messages(call, request),
         merge_system=settings.system_messages == "merge",
         tools=[stack.definition(name, tool) for name, tool in ours.items()],
         model=model,
     )
+    draft = await computed(len(call.body), composed)
     conversation.begin(draft, request)
     answer = _answer(call, request, model, is_ours, runs_mixed=conversation.is_kept)
     effects = Effects(call, request.stream, ours)

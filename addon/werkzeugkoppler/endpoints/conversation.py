@@ -7,7 +7,7 @@ from werkzeugkoppler.endpoints.call import Call
 from werkzeugkoppler.turn import history
 from werkzeugkoppler.turn.echoes import without_echoes
 from werkzeugkoppler.turn.leg import Leg
-from werkzeugkoppler.turn.memory import Hidden, ToolMemory
+from werkzeugkoppler.turn.memory import SPOKEN, Hidden, ToolMemory
 from werkzeugkoppler.turn.prefix import Break, PrefixGuard, Prompt, prompt_of
 from werkzeugkoppler.turn.prompt import Draft
 from werkzeugkoppler.turn.store import Bounds
@@ -64,8 +64,9 @@ class Conversation:
         messages = draft.messages[self._asked_count :]
         if messages and leg.calls:
             self._memory.remember(self._asked, answer, Hidden(messages, None))
-        elif messages and isinstance(own_text := leg.message["content"], str | None):
-            self._memory.remember(self._asked, answer, Hidden(messages, own_text or ""))
+        elif messages and all(isinstance(leg.message.get(key), str | None) for key in SPOKEN):
+            last = {key: text for key in SPOKEN if (text := leg.message.get(key))}
+            self._memory.remember(self._asked, answer, Hidden(messages, last))
         self._guard.keep(self._asked.messages, answer, self._prompt(draft))
 
     def _prompt(self, draft: Draft) -> Prompt:

@@ -108,6 +108,8 @@ def odd_heads() -> list[bytes]:
         '{"id":"b","created":1,"model":"m","object":"chat.completion.chunk","x":{"choices":1},%s,"y":1e5}',
         '{"id":"first","created":1700000000,"model":"fake-model","object":"chat.completion.chunk",%s}',
         '{"id":"b","created":1,"model":"m","object":"other",%s}',
+        '{"id":"b","created":1,"model":"fake-model",%s,"object":"chat.completion.chunk"}',
+        '{"id":"b","created":1,"model":"fake-model",%s,"object":"other"}',
     ]
     texts = [head % choice for head in heads]
     return [f"data: {text}\n\n".encode() for text in [*texts, *texts[::-1], texts[0], *texts] * 3]

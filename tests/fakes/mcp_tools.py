@@ -18,7 +18,10 @@ from mcp.server.lowlevel import Server
 PAGE = 3
 
 type Context = ServerRequestContext[Any, Any]
-type Run = Callable[[Context, dict[str, Any]], Awaitable[str]]
+type Run = Callable[[Context, dict[str, Any]], Awaitable[str | types.ImageContent]]
+
+PNG = "iVBORw0KGgo+/w=="
+"""The beginning of a picture, in base64."""
 
 
 async def add(_: Context, arguments: dict[str, Any]) -> str:
@@ -62,6 +65,10 @@ async def grow(context: Context, arguments: dict[str, Any]) -> str:
     return "grown"
 
 
+async def picture(_: Context, arguments: dict[str, Any]) -> types.ImageContent:
+    return types.ImageContent(type="image", data=PNG, mime_type="image/png")
+
+
 TOOLS: dict[str, tuple[Run, dict[str, str]]] = {
     "add": (add, {"a": "number", "b": "number"}),
     "add.it": (add, {"a": "number", "b": "number"}),
@@ -73,6 +80,7 @@ TOOLS: dict[str, tuple[Run, dict[str, str]]] = {
     "env": (env, {"name": "string"}),
     "header": (header, {"name": "string"}),
     "grow": (grow, {}),
+    "picture": (picture, {}),
 }
 """Each tool with the JSON types of its arguments, all of which are required."""
 
@@ -110,10 +118,11 @@ def tool(name: str) -> types.Tool:
 async def call_tool(context: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
     note(f"call {params.name}")
     try:
-        text = await TOOLS[params.name][0](context, params.arguments or {})
+        told = await TOOLS[params.name][0](context, params.arguments or {})
     except ValueError as error:
         return types.CallToolResult(content=[types.TextContent(type="text", text=str(error))], is_error=True)
-    return types.CallToolResult(content=[types.TextContent(type="text", text=text)])
+    part = types.TextContent(type="text", text=told) if isinstance(told, str) else told
+    return types.CallToolResult(content=[part])
 
 
 async def cancelled(_: Context, params: types.CancelledNotificationParams) -> None:

@@ -92,9 +92,15 @@ def test_an_error_that_is_null_is_none() -> None:
     assert relay(stream(*chunks)).shown == stream(*chunks)
 
 
-@pytest.mark.parametrize("finish", ["stop", "length", "content_filter", "tool_calls"])
+@pytest.mark.parametrize("finish", ["stop", "length", "content_filter", "function_call"])
 def test_the_reason_for_the_end_is_told(finish: str) -> None:
     assert relay(stream(*text_chunks("a", finish=finish))).finishes == [finish]
+
+
+def test_a_finish_for_calls_of_which_there_are_none_is_a_stop() -> None:
+    relayed = relay(stream(*text_chunks("a", finish="tool_calls")))
+    assert relayed.finishes == ["stop"]
+    assert relayed.legs[0].repairs == ("finish_reason was tool_calls without a call",)
 
 
 def test_a_finish_that_comes_twice_is_told_once() -> None:

@@ -3,7 +3,7 @@
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +18,7 @@ from werkzeugkoppler.turn import asking
 from werkzeugkoppler.turn.leg import Leg
 from werkzeugkoppler.upstreams.refusal import read_refusal
 from werkzeugkoppler.wire.assemble import ToolCall
+from werkzeugkoppler.wire.completion import repairs_of
 from werkzeugkoppler.wire.http import EVENT_STREAM, JSON_HEADERS, HttpRequest, media_type
 from werkzeugkoppler.wire.jsontext import no_constants
 
@@ -41,9 +42,13 @@ class Effects:
     Args:
         stream: Whether the upstream is asked for a stream.
         tools: Those of ours that the turn offers, by the name that the model knows.
+        repairs: What was mended so far in the leg that is coming in.
     """
 
-    def __init__(self, call: Call, stream: bool, tools: Mapping[str, Tool]) -> None:
+    def __init__(
+        self, call: Call, stream: bool, tools: Mapping[str, Tool], repairs: Callable[[], Sequence[str]]
+    ) -> None:
+        self._repairs = repairs
         self._call = call
         self._stream = stream
         self._tools = tools
@@ -57,7 +62,7 @@ class Effects:
         accept = EVENT_STREAM if self._stream else "application/json"
         headers = (*JSON_HEADERS, ("accept", accept))
         request = HttpRequest("POST", f"{upstream.base_url}/v1/chat/completions", headers, body)
-        async with exchange.leg(self._link(number), request, upstream.send) as answer:
+        async with exchange.leg(self._link(number), request, upstream.send, repairs_of) as answer:
             if not 200 <= answer.status < 300:
                 raise await read_refusal(answer)
             kind = media_type(answer.headers)
@@ -67,6 +72,7 @@ class Effects:
                 )
             is_stream = kind == EVENT_STREAM or (self._stream and not kind.endswith("json"))
             yield _UpstreamReply(is_stream, answer.pieces)
+            answer.note_repairs(self._repairs())
 
     async def wait(self, number: int, error: UpstreamError, seconds: float) -> None:
         """See `asking.Wait`."""

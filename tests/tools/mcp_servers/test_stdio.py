@@ -30,7 +30,7 @@ def text_of(value: object) -> object:
 async def test_the_tools_of_all_pages_are_listed_in_order_and_run() -> None:
     async with connected(settings()) as server:
         assert [tool.name for tool in server.tools][:4] == ["add", "add.it", "echo", "slow"]
-        assert len(server.tools) == 10
+        assert len(server.tools) == 11
         assert (await call(server, "add", a=2, b=3)).value == {
             "content": [{"type": "text", "text": "5"}],
             "isError": False,

@@ -5,16 +5,23 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 
-from werkzeugkoppler.doctor.finding import Finding, Outcome, as_json, as_line, has_failed, summary
-from werkzeugkoppler.doctor.install import findings_of, redacted
-from werkzeugkoppler.doctor.probe import run
-from werkzeugkoppler.doctor.probe.gateway import normalised
-from werkzeugkoppler.doctor.probe.own import NotStarted, own_proxy
-from werkzeugkoppler.doctor.probe.reach import model_of, reached
-from werkzeugkoppler.doctor.probe.script import says
-from werkzeugkoppler.doctor.probe.scripted import MODEL, ScriptedUpstream
+from werkzeugkoppler.doctor.finding import (
+    Finding,
+    Outcome,
+    as_json,
+    as_line,
+    has_failed,
+    secrets_among,
+    summary,
+    without,
+)
+from werkzeugkoppler.doctor.install import findings_of, secrets_of
+from werkzeugkoppler.doctor.probe import run, setup
+from werkzeugkoppler.doctor.probe.lab import Lab
+from werkzeugkoppler.doctor.probe.own import NotStarted
+from werkzeugkoppler.doctor.probe.reach import ROW, reached
 from werkzeugkoppler.errors import ConfigError
 from werkzeugkoppler.start import plan
 
@@ -23,6 +30,7 @@ EXIT_CONFIG = 2
 KEY_VARIABLE = "WERKZEUGKOPPLER_DOCTOR_KEY"
 SELF = "self"
 NAME_WIDTH = 50
+SHORT_NAME_WIDTH = 20
 ROW_WIDTH = 6
 
 USAGE = """\
@@ -37,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
     args = _parser().parse_args(arguments)
     try:
         if args.self or args.probe:
-            return asyncio.run(_print(_probe(args), args.json, (args.key,)))
+            return asyncio.run(_print(_probe(args), args.json, secrets_among([args.key])))
         return _install(args)
     except KeyboardInterrupt:
         return EXIT_FAILED
@@ -78,7 +86,7 @@ def _install(args: argparse.Namespace) -> int:
         found = [Finding("config", Outcome.FAIL, problem) for problem in error.problems]
         asyncio.run(_print(_each(found), args.json, ()))
         return EXIT_CONFIG
-    return asyncio.run(_print(findings_of(start, with_chat=args.chat), args.json, redacted(start.settings)))
+    return asyncio.run(_print(findings_of(start, with_chat=args.chat), args.json, secrets_of(start.settings)))
 
 
 async def _each(findings: Sequence[Finding]) -> AsyncIterator[Finding]:
@@ -90,56 +98,46 @@ async def _each(findings: Sequence[Finding]) -> AsyncIterator[Finding]:
 
 
 async def _probe(args: argparse.Namespace) -> AsyncIterator[Finding]:
-    is_own = args.self or args.probe == SELF
+    try:
+        async with _lab(args) as lab:
+            first = await reached(lab, args.timeout if args.upstream_port is None else args.wait)
+            yield first
+            if first.outcome is Outcome.OK:
+                async for finding in run.probe(lab, args.timeout):
+                    yield finding
+    except (OSError, NotStarted) as error:
+        yield Finding("the probe runs", Outcome.FAIL, str(error), row=ROW)
+
+
+@asynccontextmanager
+async def _lab(args: argparse.Namespace) -> AsyncIterator[Lab]:
     async with AsyncExitStack() as stack:
-        url, key, upstream = args.probe, args.key, None
-        try:
-            if is_own or args.upstream_port is not None:
-                port = args.upstream_port or 0
-                upstream = await stack.enter_async_context(ScriptedUpstream.serving(says("Hello."), port))
-            if is_own:
-                assert upstream is not None
-                url, key = await stack.enter_async_context(own_proxy(upstream.url))
-        except (OSError, NotStarted) as error:
-            yield Finding("the probe starts", Outcome.FAIL, str(error))
-            return
-        model = args.model or (MODEL if upstream else None)
-        lab = await stack.enter_async_context(
-            run.laboratory(normalised(url), key=key, model=model, upstream=upstream, patience=args.patience)
-        )
-        if upstream is not None and not is_own:
-            _say(f"Point your gateway's upstream at {upstream.url}/v1 (for some: without /v1), and start it.")
-        elif upstream is None and model is None:
-            lab = await model_of(lab)
-        first = await reached(lab, args.wait if upstream and not is_own else args.timeout)
-        yield first
-        if first.outcome is Outcome.OK:
-            async for finding in run.probe(lab, args.timeout):
-                yield finding
+        enter = stack.enter_async_context
+        key, model, patience = args.key, args.model, args.patience
+        if args.self or args.probe == SELF:
+            yield await enter(setup.own(patience=patience))
+        elif args.upstream_port is None:
+            yield await enter(setup.black_box(args.probe, key=key, model=model, patience=patience))
+        else:
+            lab = await enter(
+                setup.scripted(args.probe, port=args.upstream_port, key=key, model=model, patience=patience)
+            )
+            assert lab.upstream is not None
+            url = f"{lab.upstream.url}/v1"
+            print(f"Point your gateway's upstream at {url} (some want it without /v1).", file=sys.stderr)
+            yield lab
 
 
 # What is printed
 
 
-async def _print(findings: AsyncIterator[Finding], as_one: bool, secrets: Sequence[str | None]) -> int:
+async def _print(findings: AsyncIterator[Finding], as_one: bool, secrets: Sequence[str]) -> int:
     """Print each finding as it comes, or all as JSON; gives the exit code."""
     found: list[Finding] = []
     async for finding in findings:
-        found.append(finding)
+        found.append(without(finding, secrets))
         if not as_one:
-            width = NAME_WIDTH if finding.row else 20
-            print(_without(as_line(finding, width, ROW_WIDTH if finding.row else 0), secrets), flush=True)
-    print(_without(as_json(found) if as_one else f"\n{summary(found)}", secrets))
+            widths = (NAME_WIDTH, ROW_WIDTH) if finding.row else (SHORT_NAME_WIDTH, 0)
+            print(as_line(found[-1], *widths), flush=True)
+    print(as_json(found) if as_one else f"\n{summary(found)}")
     return EXIT_FAILED if has_failed(found) else 0
-
-
-def _without(text: str, secrets: Sequence[str | None]) -> str:
-    """A text without the keys, should a server have repeated one."""
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret, "[removed]")
-    return text
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

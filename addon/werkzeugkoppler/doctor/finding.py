@@ -3,11 +3,15 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 MAX_SEEN_CHARS = 160
 """A line of a terminal; what is longer is cut."""
+
+REMOVED = "[removed]"
+SHORTEST_SECRET = 6
+"""Characters; a shorter value stands in many words that give nothing away."""
 
 
 class Outcome(StrEnum):
@@ -31,6 +35,19 @@ class Finding:
     """What to do about it."""
     row: str = ""
     """The contract row that the check stands for."""
+
+
+def secrets_among(values: Iterable[str | None]) -> tuple[str, ...]:
+    """Those of the values that must not be printed."""
+    return tuple(value for value in values if value and len(value) >= SHORTEST_SECRET)
+
+
+def without(finding: Finding, secrets: Iterable[str]) -> Finding:
+    """A finding without the keys that some server may have repeated."""
+    seen, advice = finding.seen, finding.advice
+    for secret in secrets:
+        seen, advice = seen.replace(secret, REMOVED), advice.replace(secret, REMOVED)
+    return replace(finding, seen=seen, advice=advice)
 
 
 def has_failed(findings: Iterable[Finding]) -> bool:

@@ -9,22 +9,19 @@ from anyio import create_task_group
 
 from werkzeugkoppler.config.exposure import warnings
 from werkzeugkoppler.config.schema import Settings
-from werkzeugkoppler.doctor.finding import Finding, Outcome
+from werkzeugkoppler.doctor.finding import Finding, Outcome, secrets_among
 from werkzeugkoppler.doctor.machine import machine
 from werkzeugkoppler.doctor.programs import programs
 from werkzeugkoppler.doctor.services import ASK_SECONDS, chat, mcp_server, port, upstream
 from werkzeugkoppler.start import Start
 
-SHORTEST_SECRET = 6
-"""Characters; a shorter value stands in many words that give nothing away."""
 
-
-def redacted(settings: Settings) -> tuple[str, ...]:
+def secrets_of(settings: Settings) -> tuple[str, ...]:
     """What must not be printed, should a server repeat it."""
     values = [*settings.secrets]
     for server in settings.mcp_servers:
         values += [*server.headers.values(), *server.env.values()]
-    return tuple(value for value in values if len(value) >= SHORTEST_SECRET)
+    return secrets_among(values)
 
 
 async def findings_of(start: Start, *, with_chat: bool) -> AsyncIterator[Finding]:

@@ -117,8 +117,6 @@ def _told(stream: Transcript) -> str:
 
 def _streamed_after_all(stream: Transcript) -> str:
     judges.marked_as_stream(stream)
-    judges.one_finish(stream)
-    judges.one_end_mark(stream)
     return judges.text_is("Hello.")(stream)
 
 

@@ -70,7 +70,7 @@ def _vendor_event(asked: Asked) -> bytes:
 
 
 class Sent(NamedTuple):
-    """A stream, and the events that the upstream sent."""
+    """A stream, and the events with text that the upstream sent."""
 
     stream: Transcript
     events: Sequence[bytes]
@@ -80,9 +80,8 @@ async def _chunks(lab: Lab) -> Sent:
     sent: list[bytes] = []
 
     def respond(asked: Asked) -> Reply:
-        pieces = framed(asked, [_vendor_event(asked)])
-        sent[:] = [piece for piece in pieces if isinstance(piece, bytes)]
-        return Reply(pieces)
+        sent[:] = [_vendor_event(asked), event(_text_chunk(asked, "Grüße."))]
+        return Reply(framed(asked, sent))
 
     with lab.scene(respond) as scene:
         stream = await lab.gateway.transcript(lab.stream(scene, **WITH_USAGE))

@@ -1,8 +1,5 @@
 """Whether there is a gateway at all, and whether the scripted upstream is behind it."""
 
-from contextlib import suppress
-from dataclasses import replace
-
 import aiohttp
 from anyio import move_on_after, sleep
 
@@ -15,15 +12,6 @@ TRY_SECONDS = 0.5
 """Between two looks for a gateway that is being started."""
 NAME = "the gateway can be asked"
 ROW = "BX-19"
-
-
-async def model_of(lab: Lab) -> Lab:
-    """The laboratory with the first model that the gateway lists, where it lists one."""
-    with suppress(aiohttp.ClientError, OSError, LookupError, TypeError):
-        with move_on_after(lab.patience):
-            answer = await lab.gateway.ask("GET", "/v1/models")
-            return replace(lab, model=str(answer.json["data"][0]["id"]))
-    return lab
 
 
 async def reached(lab: Lab, seconds: float) -> Finding:

@@ -85,7 +85,8 @@ def _calls_meant(form: Form, stream: Transcript) -> str:
         whole_call(seen)
         if _parsed(seen.arguments) != {}:
             raise Fault(f"the arguments are {seen.arguments!r}")
-    ends_in_call(stream)
+    if form.make is _stop_after_calls:
+        ends_in_call(stream)
     return f"{form.meant} whole" + (" calls" if form.meant > 1 else " call")
 
 

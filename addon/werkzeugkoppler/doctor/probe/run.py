@@ -1,16 +1,12 @@
 """Run the experiments on a gateway, one after the other, and give what they found."""
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 
-import aiohttp
 from anyio import fail_after
 
 from werkzeugkoppler.doctor.finding import Finding, Outcome
 from werkzeugkoppler.doctor.probe import basics, failures, honesty, repairs, timing, tools
-from werkzeugkoppler.doctor.probe.gateway import Gateway
 from werkzeugkoppler.doctor.probe.lab import Lab
-from werkzeugkoppler.doctor.probe.scripted import ScriptedUpstream
 from werkzeugkoppler.doctor.probe.verdict import AnyExperiment, Check, Fault, Skip
 
 BLACK_BOX: tuple[AnyExperiment, ...] = (*basics.EVERYWHERE, *basics.BLACK_BOX, *tools.BLACK_BOX)
@@ -25,19 +21,6 @@ SCRIPTED: tuple[AnyExperiment, ...] = (
     *failures.SCRIPTED,
 )
 """Where the gateway's upstream is ours."""
-
-
-@asynccontextmanager
-async def laboratory(
-    url: str, *, key: str | None, model: str | None, upstream: ScriptedUpstream | None, patience: float
-) -> AsyncIterator[Lab]:
-    """What the experiments work with; see `Lab`."""
-    # A connection for each request: a client that leaves is then seen to.
-    connector = aiohttp.TCPConnector(limit=0, force_close=True)
-    async with aiohttp.ClientSession(
-        connector=connector, timeout=aiohttp.ClientTimeout(total=None), cookie_jar=aiohttp.DummyCookieJar()
-    ) as session:
-        yield Lab(Gateway(session, url, key, patience), upstream, model)
 
 
 async def probe(lab: Lab, timeout: float) -> AsyncIterator[Finding]:

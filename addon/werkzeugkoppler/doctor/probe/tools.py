@@ -19,7 +19,7 @@ WEATHER: dict[str, Any] = {
     },
 }
 """The tool that the client brings."""
-ARGUMENTS = '{"city": "Zürich", "days": 1.0}'
+ARGUMENTS = '{"city": "Bern",  "days": 1.0}'
 CALL_WEATHER = call("doctor_weather", ARGUMENTS)
 QUESTION = "What is the weather in Paris? Use the tool."
 NO_TOOL = "the gateway offers no tool"

@@ -1,5 +1,6 @@
 """Requests to the gateway that is probed."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -19,22 +20,23 @@ def normalised(url: str) -> str:
 
 
 class Stream:
-    """An answer that is still coming.
+    """An answer that is still coming; perhaps it has not begun.
 
     Args:
+        opening: Gives the response once its headers are there.
         patience: Seconds that `until` waits.
     """
 
-    def __init__(self, response: aiohttp.ClientResponse, patience: float) -> None:
-        self.so_far = Transcript(response.status, response.headers)
-        self._response = response
+    def __init__(self, opening: asyncio.Task[aiohttp.ClientResponse], patience: float) -> None:
+        self.so_far = Transcript(0, {})
+        self._opening = opening
         self._patience = patience
 
     async def until(self, seen: Callable[[Transcript], object]) -> bool:
         """Read until something is seen; False where the answer ended, or patience did."""
         with move_on_after(self._patience):
             while not seen(self.so_far):
-                piece = await self._response.content.readany()
+                piece = await self._next()
                 if not piece:
                     return False
                 self.so_far.take(piece)
@@ -45,12 +47,20 @@ class Stream:
         """Read to the end; an answer that breaks off is noted in the transcript."""
         broken = ""
         try:
-            while piece := await self._response.content.readany():
+            while piece := await self._next():
                 self.so_far.take(piece)
         except (aiohttp.ClientError, OSError) as error:
+            if not self.so_far.status:
+                raise
             broken = f"the body broke off ({type(error).__name__})"
         self.so_far.close(broken)
         return self.so_far
+
+    async def _next(self) -> bytes:
+        """The next bytes of the body; none at its end."""
+        response = await asyncio.shield(self._opening)
+        self.so_far.status, self.so_far.headers = response.status, response.headers
+        return await response.content.readany()
 
 
 class Gateway:
@@ -83,10 +93,20 @@ class Gateway:
     @asynccontextmanager
     async def stream(self, body: Any) -> AsyncIterator[Stream]:
         """A streamed chat; leaving before its end closes the connection."""
-        async with self._session.post(
+        # A gateway that holds a stream back sends not even its headers: nobody is to wait for them here.
+        opening = asyncio.get_running_loop().create_task(self._open(body), name="a stream's request")
+        try:
+            yield Stream(opening, self.patience)
+        finally:
+            opening.cancel()
+            await asyncio.wait([opening])
+            if not opening.cancelled() and opening.exception() is None:
+                opening.result().close()
+
+    async def _open(self, body: Any) -> aiohttp.ClientResponse:
+        return await self._session.post(
             self.base_url + CHAT_PATH, data=_encoded(body), headers=self._headers(None)
-        ) as response:
-            yield Stream(response, self.patience)
+        )
 
     async def transcript(self, body: Any) -> Transcript:
         """A streamed chat, read to its end."""

@@ -80,7 +80,7 @@ async def _chunks(lab: Lab) -> Sent:
     sent: list[bytes] = []
 
     def respond(asked: Asked) -> Reply:
-        sent[:] = [_vendor_event(asked), event(_text_chunk(asked, "Grüße."))]
+        sent[:] = [_vendor_event(asked), event(_text_chunk(asked, "Bye."))]
         return Reply(framed(asked, sent))
 
     with lab.scene(respond) as scene:

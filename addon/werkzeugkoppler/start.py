@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from werkzeugkoppler.config import load
+from werkzeugkoppler.config.address import DEMO
 from werkzeugkoppler.config.schema import Settings
-from werkzeugkoppler.stack import DEMO
 from werkzeugkoppler.upstreams.detect import detect
 
 UPSTREAM_VARIABLE = "WERKZEUGKOPPLER_UPSTREAM_BASE_URL"

@@ -1,5 +1,6 @@
 """Who the proxy talks to: its own port, the model server, the MCP servers."""
 
+import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,11 +8,11 @@ from typing import Any
 
 import aiohttp
 
+from werkzeugkoppler.config.address import DEMO
 from werkzeugkoppler.config.schema import Settings
 from werkzeugkoppler.config.tool_sections import McpServer
 from werkzeugkoppler.doctor.finding import Finding, Outcome, one_line
 from werkzeugkoppler.doctor.programs import missing_command
-from werkzeugkoppler.stack import DEMO
 from werkzeugkoppler.start import port_problem
 
 ASK_SECONDS = 10.0
@@ -66,23 +67,20 @@ async def upstream(session: aiohttp.ClientSession, settings: Settings, note: str
         return Finding("upstream", Outcome.OK, f"the built-in demo model{f' ({note})' if note else ''}")
     try:
         async with session.get(f"{url}/v1/models", headers=_key(settings)) as response:
-            status, body = response.status, await response.json(content_type=None)
+            status, names = response.status, _names(await response.read())
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         seen = f"{url}: {str(error) or type(error).__name__}"
         return Finding("upstream", Outcome.FAIL, seen, "start it, or mend upstream_base_url")
-    except ValueError:
-        body = None
-    return _of_list(settings, status, body)
+    return _of_list(settings, status, names)
 
 
-def _of_list(settings: Settings, status: int, body: Any) -> Finding:
+def _of_list(settings: Settings, status: int, names: list[str] | None) -> Finding:
     url = settings.upstream_base_url
     if status in (401, 403):
         what = "refuses upstream_api_key" if settings.upstream_api_key else "wants a key"
         return Finding(
             "upstream", Outcome.FAIL, f"{url} {what} ({status})", "set upstream_api_key to its key"
         )
-    names = _names(body)
     if status != 200 or names is None:
         seen = f"{url} answers {status}, with no list of models"
         return Finding("upstream", Outcome.WARN, seen, "fine if it has none; else mend upstream_base_url")
@@ -96,11 +94,12 @@ def _of_list(settings: Settings, status: int, body: Any) -> Finding:
     return Finding("upstream", Outcome.OK, f"{url} has {count}, such as {wanted or names[0]}")
 
 
-def _names(body: Any) -> list[str] | None:
-    data = body.get("data") if isinstance(body, dict) else None
-    if not isinstance(data, list):
+def _names(body: bytes) -> list[str] | None:
+    """The models of a list; None where it is none."""
+    try:
+        return [str(model["id"]) for model in json.loads(body)["data"]]
+    except (ValueError, LookupError, TypeError, RecursionError):
         return None
-    return [str(model.get("id")) for model in data if isinstance(model, dict)]
 
 
 async def chat(session: aiohttp.ClientSession, settings: Settings) -> Finding:
@@ -122,7 +121,7 @@ async def _one_token(session: aiohttp.ClientSession, settings: Settings) -> tupl
     model = settings.upstream_default_model
     if model is None:
         async with session.get(f"{url}/v1/models", headers=headers) as response:
-            names = _names(await response.json(content_type=None))
+            names = _names(await response.read())
         model = names[0] if names else None
     body: dict[str, Any] = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 1}
     body |= {"model": model} if model else {}

@@ -174,6 +174,17 @@ async def test_a_fault_is_named_and_no_other(own_lab: Lab, name: str) -> None:
     assert await failures(own_lab, fault) == expected
 
 
+async def test_a_proxy_that_forgets_is_found() -> None:
+    memory = {"enabled": False}
+    async with setup.own(patience=PATIENCE_SECONDS, tool_memory=memory, stream_keepalive_seconds=0) as lab:
+        assert await failures(lab, Fault()) == {
+            "and the gateway's are back when it answers",
+            "a hidden call is remembered in the next turn",
+            "a sign of life before the answer",
+            "a sign of life within the answer",
+        }
+
+
 async def test_without_a_scripted_upstream_a_buffered_stream_is_found(own_lab: Lab) -> None:
     lab = replace(own_lab, upstream=None)
     assert await failures(lab, Fault()) == set()

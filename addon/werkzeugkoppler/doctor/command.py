@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -43,6 +44,8 @@ USAGE = """\
 def main(arguments: Sequence[str]) -> int:
     """Check this install or a gateway; gives the exit code."""
     args = _parser().parse_args(arguments)
+    # What the parts of the proxy would log is in the findings.
+    logging.getLogger().addHandler(logging.NullHandler())
     try:
         if args.self or args.probe:
             return asyncio.run(_print(_probe(args), args.json, secrets_among([args.key])))

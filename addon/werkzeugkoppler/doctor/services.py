@@ -13,6 +13,7 @@ from werkzeugkoppler.config.schema import Settings
 from werkzeugkoppler.config.tool_sections import McpServer
 from werkzeugkoppler.doctor.finding import Finding, Outcome, one_line
 from werkzeugkoppler.doctor.programs import missing_command
+from werkzeugkoppler.doctor.words import in_words
 from werkzeugkoppler.start import port_problem
 
 ASK_SECONDS = 10.0
@@ -69,7 +70,7 @@ async def upstream(session: aiohttp.ClientSession, settings: Settings, note: str
         async with session.get(f"{url}/v1/models", headers=_key(settings)) as response:
             status, names = response.status, _names(await response.read())
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        seen = f"{url}: {str(error) or type(error).__name__}"
+        seen = f"{url}: {in_words(error)}"
         return Finding("upstream", Outcome.FAIL, seen, "start it, or mend upstream_base_url")
     return _of_list(settings, status, names)
 
@@ -110,7 +111,7 @@ async def chat(session: aiohttp.ClientSession, settings: Settings) -> Finding:
     try:
         status, text = await _one_token(session, settings)
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-        return Finding("chat", Outcome.FAIL, str(error) or type(error).__name__, "see the model server's log")
+        return Finding("chat", Outcome.FAIL, in_words(error), "see the model server's log")
     if status != 200:
         return Finding("chat", Outcome.FAIL, f"{status}: {one_line(text)}", "see the model server's log")
     return Finding("chat", Outcome.OK, f"answered in {time.monotonic() - began:.1f} s")

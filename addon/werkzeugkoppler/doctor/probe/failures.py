@@ -19,7 +19,8 @@ ERROR = {
 BROKEN = {"message": "out of memory", "type": "server_error", "code": "oom"}
 HTML = (("Content-Type", "text/html; charset=utf-8"),)
 PAGE = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
-RETRY_AFTER = "7"
+RETRY_AFTER = "1"
+"""Seconds: a gateway that tries again by itself waits for them."""
 
 
 def _begun(asked: Asked) -> list[bytes]:

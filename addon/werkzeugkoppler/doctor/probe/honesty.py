@@ -12,7 +12,7 @@ from werkzeugkoppler.doctor.probe.scripted import Asked, Piece, Reply
 from werkzeugkoppler.doctor.probe.transcript import Transcript, Whole
 from werkzeugkoppler.doctor.probe.verdict import AnyExperiment, Check, Experiment, Fault, single
 
-UNKNOWN = {"x_doctor": '{"b": 1, "a": [true, null]}', "metadata": '{"purpose": "doctor"}'}
+UNKNOWN = {"x_doctor": '{"b": 1, "a": [true, null]}', "x_other": '["doctor"]'}
 """Fields of a request that no gateway knows, as they are written."""
 NUMBERS = {"temperature": "1.50", "top_p": "1e-1", "seed": "9007199254740993", "presence_penalty": "0.10"}
 """Numbers in forms that do not survive being read and written again."""

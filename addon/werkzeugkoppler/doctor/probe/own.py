@@ -7,7 +7,7 @@ import secrets
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -40,15 +40,18 @@ class NotStarted(Exception):
 
 
 @asynccontextmanager
-async def own_proxy(upstream_url: str) -> AsyncIterator[OwnProxy]:
+async def own_proxy(upstream_url: str, more: Mapping[str, object]) -> AsyncIterator[OwnProxy]:
     """Run the proxy until the context is left.
+
+    Args:
+        more: Further settings.
 
     Raises:
         NotStarted: It does not answer.
     """
     with tempfile.TemporaryDirectory(prefix="werkzeugkoppler-doctor-") as folder:
         proxy = OwnProxy(f"http://127.0.0.1:{_free_port()}", f"sk-doctor-{secrets.token_hex(8)}")
-        process = await _started(Path(folder), proxy, upstream_url)
+        process = await _started(Path(folder), _settings(proxy, upstream_url) | more)
         try:
             await _ready(proxy, process, Path(folder) / "output.log")
             yield proxy
@@ -59,9 +62,9 @@ async def own_proxy(upstream_url: str) -> AsyncIterator[OwnProxy]:
                     await process.wait()
 
 
-async def _started(folder: Path, proxy: OwnProxy, upstream_url: str) -> asyncio.subprocess.Process:
+async def _started(folder: Path, settings: Mapping[str, object]) -> asyncio.subprocess.Process:
     config = folder / "config.yaml"
-    config.write_text(json.dumps(_settings(proxy, upstream_url)), encoding="utf-8")
+    config.write_text(json.dumps(settings), encoding="utf-8")
     # A home of its own: mitmproxy makes its certificates there.
     environ = {
         **child_environment(os.environ, ()),

@@ -7,6 +7,7 @@ from werkzeugkoppler.doctor.finding import Finding, Outcome
 from werkzeugkoppler.doctor.probe.lab import Lab
 from werkzeugkoppler.doctor.probe.script import says
 from werkzeugkoppler.doctor.probe.transcript import Whole
+from werkzeugkoppler.doctor.words import in_words
 
 TRY_SECONDS = 0.5
 """Between two looks for a gateway that is being started."""
@@ -30,7 +31,7 @@ async def _asked(lab: Lab) -> tuple[Outcome, str]:
     try:
         answer = await lab.gateway.ask("GET", "/v1/models")
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        return Outcome.FAIL, f"{type(error).__name__}: {error}"
+        return Outcome.FAIL, in_words(error)
     if answer.status in (401, 403):
         return Outcome.FAIL, f"status {answer.status}: it wants another --key"
     return Outcome.OK, f"the model is {lab.model or 'whatever it takes'}"
@@ -41,7 +42,7 @@ async def _through(lab: Lab) -> tuple[Outcome, str]:
         try:
             answer = await lab.gateway.chat(lab.ask(scene))
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return Outcome.FAIL, f"{type(error).__name__}: {error}"
+            return Outcome.FAIL, in_words(error)
         if scene.asked:
             return Outcome.OK, "the scripted model server was asked"
         return Outcome.FAIL, f"it did not ask our model server, and answered {_shown(answer)}"

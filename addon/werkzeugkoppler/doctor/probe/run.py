@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Iterator
 from anyio import fail_after
 
 from werkzeugkoppler.doctor.finding import Finding, Outcome
-from werkzeugkoppler.doctor.probe import basics, failures, honesty, repairs, timing, tools
+from werkzeugkoppler.doctor.probe import basics, failures, honesty, memory, repairs, timing, tools
 from werkzeugkoppler.doctor.probe.lab import Lab
 from werkzeugkoppler.doctor.probe.verdict import AnyExperiment, Check, Fault, Skip
+from werkzeugkoppler.doctor.words import in_words
 
 BLACK_BOX: tuple[AnyExperiment, ...] = (*basics.EVERYWHERE, *basics.BLACK_BOX, *tools.BLACK_BOX)
 """Whatever answers behind the gateway."""
@@ -16,6 +17,7 @@ SCRIPTED: tuple[AnyExperiment, ...] = (
     *basics.EVERYWHERE,
     *timing.SCRIPTED,
     *tools.SCRIPTED,
+    *memory.SCRIPTED,
     *repairs.SCRIPTED,
     *honesty.SCRIPTED,
     *failures.SCRIPTED,
@@ -45,7 +47,7 @@ async def _findings(experiment: AnyExperiment, lab: Lab, timeout: float) -> list
     except TimeoutError:
         return list(_all(experiment, Outcome.FAIL, f"no end within {timeout:g} s"))
     except Exception as error:  # boundary: whatever a foreign gateway does is a finding
-        return list(_all(experiment, Outcome.FAIL, f"{type(error).__name__}: {error}"))
+        return list(_all(experiment, Outcome.FAIL, in_words(error)))
     return [_judged(check, observed) for check in experiment.checks]
 
 

@@ -41,15 +41,15 @@ async def scripted(
 
 
 @asynccontextmanager
-async def own(*, patience: float) -> AsyncIterator[Lab]:
-    """Our own proxy, started for this.
+async def own(*, patience: float, **more: object) -> AsyncIterator[Lab]:
+    """Our own proxy, started for this with some more settings.
 
     Raises:
         NotStarted: It does not come up.
     """
     async with (
         ScriptedUpstream.serving(DEFAULT) as upstream,
-        own_proxy(upstream.url) as proxy,
+        own_proxy(upstream.url, more) as proxy,
         laboratory(proxy.url, key=proxy.key, model=MODEL, upstream=upstream, patience=patience) as lab,
     ):
         yield lab

@@ -152,7 +152,7 @@ async def _seconds_until_closed(lab: Lab, asked: Asked | None) -> float | None:
 
 def _closed(seconds: float | None) -> str:
     if seconds is None:
-        raise Fault("the upstream went on writing")
+        raise Fault("the upstream's connection stayed open")
     if seconds > CANCEL_SECONDS:
         raise Fault(f"the upstream's connection closed only after {seconds:.1f} s")
     return f"the upstream's connection closed after {seconds:.2f} s"

@@ -246,7 +246,7 @@ SCRIPTED: tuple[AnyExperiment, ...] = (
             Check("the text of all of them", "BX-01", lambda turn: judges.text_is(EARLY + LATE)(turn.stream)),
             Check("usage is the sum over all of them", "BX-06", _summed),
             Check("the model gets the tool's result", "WK-116", _has_result),
-            Check("what was asked before stays as it was", "BX-04", _prefix_kept),
+            Check("what was asked before stays as it was", "BX-14", _prefix_kept),
         ),
     ),
     single("text before a hidden call comes at once", "BX-01", _early_text, _came_early),

@@ -68,6 +68,11 @@ case "${1:-}" in
         "$VENV/bin/ruff" check .
         "$VENV/bin/mypy"
         ;;
+    doctor)
+        shift
+        install_to_run
+        exec "$VENV/bin/python" -P -O -m werkzeugkoppler.doctor "$@"
+        ;;
     bench)
         shift
         install '.[dev]'

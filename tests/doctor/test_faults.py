@@ -128,7 +128,10 @@ FAULTS = {
         Fault(event=without_usage),
         {"one usage chunk, when asked for", "usage is the sum over all of them"},
     ),
-    "a leaked call": (Fault(event=with_a_leak), {"no sign of a call of the gateway's tool"}),
+    "a leaked call": (
+        Fault(event=with_a_leak),
+        {"no sign of a call of the gateway's tool", "of a mixed message the client gets its own calls"},
+    ),
     "swallowed errors": (Fault(event=without_errors), ERRORS_IN_STREAMS),
     "no end mark": (Fault(event=without_end_mark), {"one [DONE]", SEVERAL} | ERRORS_IN_STREAMS),
     "another time": (Fault(event=with_another_time), {"one time on all chunks", SEVERAL}),

@@ -1,6 +1,7 @@
 """`./run.sh doctor`, as a process: on this install, on our own proxy, on any gateway."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from tests.e2e.launch import (
 from tests.e2e.proxy import Proxy, ended, running
 from tests.fakes.upstream import Upstream
 
-DOCTOR = (*LAUNCHER, "doctor")
+DOCTOR = (sys.executable, "-O", "-m", "werkzeugkoppler.doctor")
 ENVIRON = Command(environ={"WERKZEUGKOPPLER_DOCTOR_KEY": SERVICE_KEY})
 
 

@@ -108,7 +108,7 @@ async def _probe(args: argparse.Namespace) -> AsyncIterator[Finding]:
             if first.outcome is Outcome.OK:
                 async for finding in run.probe(lab, args.timeout):
                     yield finding
-    except (OSError, NotStarted) as error:
+    except (OSError, OverflowError, NotStarted) as error:
         yield Finding("the probe runs", Outcome.FAIL, str(error), row=ROW)
 
 

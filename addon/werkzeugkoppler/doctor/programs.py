@@ -28,7 +28,8 @@ async def programs(settings: Settings, root: Path, environ: Mapping[str, str]) -
     found = [_action(action, root, environ) for action in settings.actions]
     found += [_reader(reader, root, environ) for reader in settings.last_user_message_readers]
     if settings.allowed_direct_commands:
-        found.append(await _direct_commands(settings.allowed_direct_commands, environ))
+        child = process.child_environment(environ, settings.secrets)
+        found.append(await _direct_commands(settings.allowed_direct_commands, child))
     return found
 
 

@@ -51,7 +51,7 @@ async def own_proxy(upstream_url: str, more: Mapping[str, object]) -> AsyncItera
     """
     with tempfile.TemporaryDirectory(prefix="werkzeugkoppler-doctor-") as folder:
         proxy = OwnProxy(f"http://127.0.0.1:{_free_port()}", f"sk-doctor-{secrets.token_hex(8)}")
-        process = await _started(Path(folder), _settings(proxy, upstream_url) | more)
+        process = await _started(Path(folder), {**_settings(proxy, upstream_url), **more})
         try:
             await _ready(proxy, process, Path(folder) / "output.log")
             yield proxy

@@ -8,6 +8,7 @@ import pytest
 
 from tests.e2e.declared import HELLO
 from tests.e2e.launch import NOWHERE, free_url, write_config
+from werkzeugkoppler import cli
 from werkzeugkoppler.doctor.command import main
 
 
@@ -47,3 +48,9 @@ def test_a_word_that_is_missing_is_asked_for(capsys: pytest.CaptureFixture[str])
     with pytest.raises(SystemExit):
         main(["--probe"])
     assert "--probe URL" in capsys.readouterr().err
+
+
+def test_the_launcher_has_it_as_a_subcommand(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main(["doctor", "--help"])
+    assert end.value.code == 0 and "--probe URL" in capsys.readouterr().out

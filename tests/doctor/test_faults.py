@@ -177,6 +177,13 @@ async def test_a_fault_is_named_and_no_other(own_lab: Lab, name: str) -> None:
     assert await failures(own_lab, fault) == expected
 
 
+async def test_answers_of_another_shape_are_findings_and_end_nothing(own_lab: Lab) -> None:
+    odd = Fault(event=lambda raw: raw.replace(b'"choices":[', b'"choices":5,"x":['))
+    found = await failures(own_lab, odd)
+    assert {"a stream has the text", "one role delta"} <= found
+    assert "a plain chat is a completion" not in found
+
+
 async def test_a_proxy_that_forgets_is_found() -> None:
     memory = {"enabled": False}
     async with setup.own(patience=PATIENCE_SECONDS, tool_memory=memory, stream_keepalive_seconds=0) as lab:

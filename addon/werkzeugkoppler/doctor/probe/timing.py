@@ -160,8 +160,8 @@ def _closed(seconds: float | None) -> str:
 
 SCRIPTED: tuple[AnyExperiment, ...] = (
     single("a stream comes as it is written", "WK-125", _first_delta, _came),
-    single("a sign of life before the answer", "BX-08", _silent_before, _not_silent),
-    single("a sign of life within the answer", "BX-08", _silent_within, _not_silent),
+    single("a sign of life before the answer", "WK-127", _silent_before, _not_silent),
+    single("a sign of life within the answer", "WK-127", _silent_within, _not_silent),
     single("a slow stream holds nobody up", "WK-153", _side_by_side, _not_held_up),
     single("leaving a stream ends it at the upstream", "BX-05", _left_stream, _closed),
     single("leaving a stream before it begins", "BX-05", _left_before, _closed),

@@ -21,6 +21,18 @@ def test_what_is_not_well_makes_exit_code_1(tmp_path: Path, capsys: pytest.Captu
     assert [f["name"] for f in findings if f["outcome"] == "FAIL"] == ["upstream", "action hello"]
 
 
+def test_a_variable_that_sets_nothing_is_told_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WERKZEUGKOPPLER_UPSTREAM_KEY", "sk-slipped")
+    monkeypatch.setenv("WERKZEUGKOPPLER_DOCTOR_KEY", "sk-of-a-gateway")
+    config = write_config(tmp_path, {"service_base_url": free_url(), "upstream_base_url": "demo"})
+    assert main(["--config", str(config)]) == 0
+    output = capsys.readouterr().out
+    assert "WERKZEUGKOPPLER_UPSTREAM_KEY sets nothing" in output
+    assert "DOCTOR_KEY" not in output and "sk-" not in output
+
+
 @pytest.mark.contract("BX-19")
 def test_a_config_that_cannot_be_used_makes_exit_code_2(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -19,6 +19,9 @@ PATH_VARIABLE = f"{PREFIX}CONFIG"
 _FURTHER: dict[str, Path] = {"LOG_LEVEL": ("logging", "level"), "LOG_JSON": ("logging", "json")}
 """Variables whose key is not at the top."""
 
+_NO_KEYS = ("CONFIG", "DOCTOR_KEY")
+"""Variables that stand for no key: they say what a command line says."""
+
 _YES = ("true", "1", "yes", "on")
 _NO = ("false", "0", "no", "off")
 
@@ -48,7 +51,7 @@ def overrides(environ: Mapping[str, str]) -> Iterator[Override]:
 
 def unknown(environ: Mapping[str, str]) -> list[str]:
     """A sentence for each variable that begins as ours do and is none: a slip of the pen sets nothing."""
-    known = ["CONFIG", *_of_the_schema(), *_FURTHER]
+    known = [*_NO_KEYS, *_of_the_schema(), *_FURTHER]
     given = [name.removeprefix(PREFIX) for name in sorted(environ) if name.startswith(PREFIX)]
     sentences = []
     for name in (name for name in given if name not in known):

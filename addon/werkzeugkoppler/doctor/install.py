@@ -7,6 +7,7 @@ from pathlib import Path
 import aiohttp
 from anyio import create_task_group
 
+from werkzeugkoppler.config import environment
 from werkzeugkoppler.config.exposure import warnings
 from werkzeugkoppler.config.schema import Settings
 from werkzeugkoppler.doctor.finding import Finding, Outcome, secrets_among
@@ -32,6 +33,8 @@ async def findings_of(start: Start, *, with_chat: bool) -> AsyncIterator[Finding
     """
     settings, root, environ = start.settings, Path.cwd(), dict(os.environ)
     yield _config(start)
+    for slip in environment.unknown(environ):
+        yield Finding("environment", Outcome.WARN, slip)
     for warning in warnings(settings):
         yield Finding("exposure", Outcome.WARN, warning)
     for finding in machine(settings, environ):

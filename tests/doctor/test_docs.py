@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.test_features import FEATURES, listed_rows
 from werkzeugkoppler.doctor.command import main
 from werkzeugkoppler.doctor.probe.run import BLACK_BOX, SCRIPTED
 from werkzeugkoppler.doctor.probe.verdict import AnyExperiment
@@ -30,3 +31,9 @@ def test_the_page_has_every_option(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     options = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help"}
     assert {option for option in options if f"`{option}" not in PAGE and f" {option}" not in PAGE} == set()
+
+
+def test_each_check_stands_for_a_listed_feature() -> None:
+    listed = set(listed_rows(FEATURES.read_text(encoding="utf-8")))
+    rows = {check.row for experiment in (*SCRIPTED, *BLACK_BOX) for check in experiment.checks}
+    assert rows <= listed

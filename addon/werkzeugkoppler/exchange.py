@@ -220,7 +220,9 @@ async def _lifecycle(flow: http.HTTPFlow) -> AsyncIterator[None]:
     except BaseException as error:
         flow.resume()  # nobody waits for it any more
         if flow.error is None:
-            flow.error = Error("cancelled" if isinstance(error, asyncio.CancelledError) else str(error))
+            # A client that leaves while a piece is handed on closes the generator that hands it on.
+            is_cancelled = isinstance(error, asyncio.CancelledError | GeneratorExit)
+            flow.error = Error("cancelled" if is_cancelled else str(error))
         await _end(flow, HttpErrorHook(flow))
         raise
     await _end(flow, HttpResponseHook(flow))
@@ -240,23 +242,33 @@ async def _unless_killed[T](flow: http.HTTPFlow, work: Awaitable[T]) -> T:
     Raises:
         Killed: It was.
     """
-    loop = asyncio.get_running_loop()
     scope = CancelScope()
-    timer = loop.call_later(_KILL_SECONDS, lambda: look())
-
-    def look() -> None:
-        nonlocal timer
-        if flow.error is not None:
-            scope.cancel()
-        else:
-            timer = loop.call_later(_KILL_SECONDS, look)
-
+    lookout = _Lookout(flow, scope)
     try:
         with scope:
             return await work
     finally:
-        timer.cancel()
+        lookout.end()
     raise Killed
+
+
+class _Lookout:
+    """Cancels a scope once a flow is killed."""
+
+    def __init__(self, flow: http.HTTPFlow, scope: CancelScope) -> None:
+        self._flow = flow
+        self._scope = scope
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(_KILL_SECONDS, self._look)
+
+    def end(self) -> None:
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        if self._flow.error is not None:
+            self._scope.cancel()
+        else:
+            self._timer = self._loop.call_later(_KILL_SECONDS, self._look)
 
 
 async def _until_killed(flow: http.HTTPFlow, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -3,6 +3,7 @@
 import json
 import logging
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from werkzeugkoppler.errors import UpstreamError
 from werkzeugkoppler.tools.tool import Tool, ToolResult
 from werkzeugkoppler.turn import asking
 from werkzeugkoppler.turn.leg import Leg
+from werkzeugkoppler.turn.retry import is_noted
 from werkzeugkoppler.upstreams.refusal import read_refusal
 from werkzeugkoppler.wire.assemble import ToolCall
 from werkzeugkoppler.wire.completion import repairs_of
@@ -53,6 +55,7 @@ class Effects:
         self._stream = stream
         self._tools = tools
         self._leg_began = 0.0
+        self._retries: Counter[int] = Counter()  # of each leg
 
     @asynccontextmanager
     async def ask(self, body: bytes, number: int) -> AsyncIterator[asking.Reply]:
@@ -76,7 +79,11 @@ class Effects:
 
     async def wait(self, number: int, error: UpstreamError, seconds: float) -> None:
         """See `asking.Wait`."""
-        self._call.trace.add("retry", leg=number, error=error.summary, wait_ms=round(seconds * 1000))
+        self._retries[number] += 1
+        retry = self._retries[number]
+        if is_noted(retry):  # a trace is in memory until its turn ends, and retries may have no end
+            wait_ms = round(seconds * 1000)
+            self._call.trace.add("retry", leg=number, retry=retry, error=error.summary, wait_ms=wait_ms)
         await sleep(seconds)
 
     def note_leg(self, number: int, leg: Leg) -> None:

@@ -22,7 +22,7 @@ from mcp.client.session import ClientSession, IncomingMessage
 from pydantic import ValidationError
 
 from werkzeugkoppler.config import tool_sections as config
-from werkzeugkoppler.tools.mcp_servers.answers import all_tools, reporter, tool_result
+from werkzeugkoppler.tools.mcp_servers.answers import all_tools, first_cause, reporter, tool_result
 from werkzeugkoppler.tools.mcp_servers.choice import is_chosen
 from werkzeugkoppler.tools.mcp_servers.transport import open_transport, quiet_the_sdk
 from werkzeugkoppler.tools.registry import SourceStatus
@@ -92,6 +92,8 @@ class McpServer:
         self._news = asyncio.Event()
         self._ended = False
         self._calls_under_way = 0
+        self._calls_answered = 0
+        self._call_ended = asyncio.Event()
 
     async def open(self) -> None:
         """Begin to connect; returns at once."""
@@ -170,7 +172,7 @@ class McpServer:
             logger.info("MCP server %s has %d tools", self._settings.server_id, len(self.tools))
             while True:
                 await self._wait_for_news()
-                await self._list(session)
+                await self._list_again(session)
                 self._known.set()
         finally:
             # Calls that come now wait for the next connection.
@@ -178,10 +180,7 @@ class McpServer:
             self._known.clear()
 
     async def _wait_for_news(self) -> None:
-        """Return when the tools are to be listed again.
-
-        A server may be too busy with a call to answer anything else: then the routine listing waits, so
-        that its timeout does not end the connection and the call.
+        """Return when the tools are to be listed again; a listing by routine waits for the calls.
 
         Raises:
             ConnectionError: The connection has ended.
@@ -194,6 +193,29 @@ class McpServer:
                 raise ConnectionError("the connection has ended")
             due = self._news.is_set() or not self._calls_under_way
         self._news.clear()
+
+    async def _list_again(self, session: ClientSession) -> None:
+        """List the tools anew, without harm to the calls that are under way.
+
+        A server may be too busy with a call to answer anything else. So a listing that is late because of
+        calls is dropped, and tried again after them; the connection stays.
+
+        Raises:
+            TimeoutError: The server is silent, and no call explains it.
+        """
+        is_first, answered = True, self._calls_answered
+        while True:
+            try:
+                return await self._list(session)
+            except TimeoutError:
+                if answered == self._calls_answered and not (is_first and self._calls_under_way):
+                    raise
+            is_first, answered = False, self._calls_answered
+            # Those that are under way now have ended by then, whatever others come meanwhile.
+            with anyio.move_on_after(self._settings.tool_call_timeout_seconds):
+                while self._calls_under_way:
+                    self._call_ended.clear()
+                    await self._call_ended.wait()
 
     async def _list(self, session: ClientSession) -> None:
         """Fetch all pages of the tool list; `tools` changes only if they do."""
@@ -211,7 +233,7 @@ class McpServer:
         )
 
     def _failed(self, error: Exception) -> None:
-        reason = _first_cause(error)
+        reason = first_cause(error)
         if isinstance(reason, MCPError) and reason.code == types.UNSUPPORTED_PROTOCOL_VERSION:
             self._mode = "auto"
         if self._error is not None:
@@ -272,11 +294,6 @@ class McpServer:
             return ToolResult(False, f"MCP error on {where}: {error}")
         finally:
             self._calls_under_way -= 1
+            self._call_ended.set()
+        self._calls_answered += 1
         return tool_result(result)
-
-
-def _first_cause(error: BaseException) -> BaseException:
-    """What went wrong, out of the groups that the SDK's task groups wrap around it."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

@@ -74,10 +74,10 @@ class _Run:
                 return 200, await _joined(pieces)
 
         with self._traced():
-            answer = await exchange.act(self.call.link, _act(code), perform)
-        if answer is None:
+            done = await exchange.act(self.call.link, _act(code), perform)
+        if done is None:
             raise _denied()
-        return answer
+        return done[1]
 
     async def pieces(self, code: str) -> AsyncGenerator[str]:
         """The answer as it comes."""

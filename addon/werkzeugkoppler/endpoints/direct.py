@@ -22,11 +22,9 @@ from werkzeugkoppler.flows import Killed
 from werkzeugkoppler.recording import MAX_ANSWER_BYTES
 from werkzeugkoppler.tools.process import child_environment
 from werkzeugkoppler.wire.chat import ChatRequest
-from werkzeugkoppler.wire.http import JSON_HEADERS
+from werkzeugkoppler.wire.http import JSON_HEADERS, TEXT_HEADERS
 from werkzeugkoppler.wire.jsontext import dumps
 from werkzeugkoppler.wire.sse import DONE, event
-
-TEXT_HEADERS: Headers = (("content-type", "text/plain; charset=utf-8"),)
 
 
 async def direct(call: Call, request: ChatRequest, code: str) -> Reply | Streamed:

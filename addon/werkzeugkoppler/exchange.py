@@ -151,14 +151,16 @@ class Act:
         return f"{label} · leg {leg}" if leg else label
 
 
-async def act(link: Link, what: Act, perform: Callable[[str], Awaitable[tuple[int, str]]]) -> str | None:
+async def act(
+    link: Link, what: Act, perform: Callable[[str], Awaitable[tuple[int, str]]]
+) -> tuple[int, str] | None:
     """Do something, by way of a flow.
 
     Args:
         perform: Takes the body, as it may have been edited, and gives a status and the outcome.
 
     Returns:
-        The outcome, as it may have been edited; `None` where the flow was killed.
+        The status and the outcome, as they may have been edited; `None` where the flow was killed.
     """
     flow = _act_flow(link, what)
     try:
@@ -173,7 +175,7 @@ async def act(link: Link, what: Act, perform: Callable[[str], Awaitable[tuple[in
     except Killed:
         return None
     assert flow.response is not None
-    return flow.response.get_text(strict=False) or ""
+    return flow.response.status_code, flow.response.get_text(strict=False) or ""
 
 
 @asynccontextmanager

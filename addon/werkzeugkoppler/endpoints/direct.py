@@ -22,11 +22,9 @@ from werkzeugkoppler.flows import Killed
 from werkzeugkoppler.recording import MAX_ANSWER_BYTES
 from werkzeugkoppler.tools.process import child_environment
 from werkzeugkoppler.wire.chat import ChatRequest
-from werkzeugkoppler.wire.http import JSON_HEADERS
+from werkzeugkoppler.wire.http import JSON_HEADERS, TEXT_HEADERS
 from werkzeugkoppler.wire.jsontext import dumps
 from werkzeugkoppler.wire.sse import DONE, event
-
-TEXT_HEADERS: Headers = (("content-type", "text/plain; charset=utf-8"),)
 
 
 async def direct(call: Call, request: ChatRequest, code: str) -> Reply | Streamed:
@@ -74,10 +72,10 @@ class _Run:
                 return 200, await _joined(pieces)
 
         with self._traced():
-            answer = await exchange.act(self.call.link, _act(code), perform)
-        if answer is None:
+            done = await exchange.act(self.call.link, _act(code), perform)
+        if done is None:
             raise _denied()
-        return answer
+        return done[1]
 
     async def pieces(self, code: str) -> AsyncGenerator[str]:
         """The answer as it comes."""

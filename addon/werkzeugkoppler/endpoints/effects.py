@@ -4,15 +4,16 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
 
 from anyio import sleep
 
 from werkzeugkoppler import exchange
 from werkzeugkoppler.endpoints.call import Call
+from werkzeugkoppler.endpoints.traced import traced
 from werkzeugkoppler.errors import UpstreamError
 from werkzeugkoppler.tools.tool import Tool, ToolResult
 from werkzeugkoppler.turn import asking
@@ -102,39 +103,25 @@ class Effects:
         """See `engine.CallTool`."""
         trace = self._call.trace
         trace.add("tool_call", call_id=call.id, name=call.name, leg=number, bytes=len(call.arguments))
-        began = time.monotonic()
+        with traced(trace, "tool_result", call_id=call.id) as outcome:
+            return outcome.of(await self._act(call, number), denied=DENIED.text())
+
+    async def _act(self, call: ToolCall, number: int) -> tuple[int, str] | None:
+        """See `exchange.act`."""
         tool = self._tools.get(call.name)
-        outcome: dict[str, Any] = {"success": False}
-        try:
-            content = None
-            if tool is None:
-                content = ToolResult(False, f"Unknown tool '{call.name}'").text()
-            else:
-                more = {"source": tool.source, "tool": tool.name, "call_id": call.id}
-                what = exchange.Act("tool", tool.source, tool.name, call.arguments, more)
-                content = await exchange.act(self._link(number), what, _performer(tool, outcome))
-            if content is None:
-                outcome = {"success": False, "denied": True}
-                content = DENIED.text()
-            outcome["bytes"] = len(content)
-            return content
-        except BaseException:
-            outcome["cancelled"] = True
-            raise
-        finally:
-            trace.add("tool_result", call_id=call.id, **outcome, duration_ms=_ms_since(began))
+        if tool is None:
+            return 404, ToolResult(False, f"Unknown tool '{call.name}'").text()
+        more = {"source": tool.source, "tool": tool.name, "call_id": call.id}
+        what = exchange.Act("tool", tool.source, tool.name, call.arguments, more)
+        return await exchange.act(self._link(number), what, partial(_perform, tool))
 
     def _link(self, number: int) -> exchange.Link:
         return replace(self._call.link, leg=number)
 
 
-def _performer(tool: Tool, outcome: dict[str, Any]) -> Callable[[str], Awaitable[tuple[int, str]]]:
-    async def perform(arguments: str) -> tuple[int, str]:
-        result = await _run(tool, arguments)
-        outcome["success"] = result.ok
-        return (200 if result.ok else 500), result.text()
-
-    return perform
+async def _perform(tool: Tool, arguments: str) -> tuple[int, str]:
+    result = await _run(tool, arguments)
+    return (200 if result.ok else 500), result.text()
 
 
 async def _run(tool: Tool, arguments: str) -> ToolResult:

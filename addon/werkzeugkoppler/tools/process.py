@@ -15,6 +15,9 @@ from typing import cast
 
 import anyio
 
+MAX_ARGUMENT_BYTES = 128 * 1024 - 1
+"""What Linux takes as one argument or one variable, without the NUL at its end (MAX_ARG_STRLEN)."""
+
 STDERR_TAIL_BYTES = 4096
 """What is kept of stderr: its end says why a command failed, and a model should not pay for more."""
 

@@ -15,12 +15,10 @@ from pathlib import Path
 from werkzeugkoppler.config.reader_section import Reader
 from werkzeugkoppler.tools import process
 from werkzeugkoppler.tools.actions import ANSI, substitute
+from werkzeugkoppler.tools.process import MAX_ARGUMENT_BYTES
 
 MESSAGE = "LAST_USER_MESSAGE"
 """The name that stands for the message, in arguments and in the environment."""
-
-MAX_ARGUMENT_BYTES = 128 * 1024 - 1
-"""What Linux takes as one argument or one variable, without the NUL at its end (MAX_ARG_STRLEN)."""
 
 logger = logging.getLogger(__name__)
 

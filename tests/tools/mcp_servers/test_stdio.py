@@ -186,6 +186,12 @@ async def test_a_tool_without_a_schema_takes_no_arguments(caplog: pytest.LogCapt
     assert any("does not end its tool list" in message for message in caplog.messages)
 
 
+@pytest.mark.contract("WK-83")
+async def test_a_tool_that_is_listed_twice_is_one_tool() -> None:
+    async with connected(settings(args=[FAKES + "/mcp_sloppy_server.py"])) as server:
+        assert [tool.name for tool in server.tools] == ["bare"]
+
+
 async def test_noise_on_a_servers_stdout_is_never_logged_as_an_error(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

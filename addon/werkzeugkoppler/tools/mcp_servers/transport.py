@@ -11,12 +11,13 @@ import anyio
 import httpx2
 import mcp_types as types
 from mcp.client._transport import ReadStream, TransportStreams
-from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.message import SessionMessage
 
 from werkzeugkoppler.config import tool_sections as config
-from werkzeugkoppler.tools.log_pipe import log_pipe
+from werkzeugkoppler.tools.line_limit import LineLimit
+from werkzeugkoppler.tools.log_pipe import MAX_LINE_BYTES, log_pipe
+from werkzeugkoppler.tools.mcp_servers.stdio import stdio_streams
 
 logger = logging.getLogger("werkzeugkoppler.mcp")
 
@@ -26,7 +27,7 @@ READ_MARGIN_SECONDS = 5.0
 EMPTY_SCHEMA: dict[str, Any] = {"type": "object", "properties": {}}
 """Of a tool that takes no arguments, or does not say which."""
 
-SDK_LOGGERS = ("client", "mcp.client.stdio", "mcp.client.streamable_http", "mcp.shared.jsonrpc_dispatcher")
+SDK_LOGGERS = ("client", "mcp.client.streamable_http", "mcp.shared.jsonrpc_dispatcher")
 
 
 @asynccontextmanager
@@ -56,18 +57,12 @@ def quiet_the_sdk() -> None:
 
 
 async def _enter_stdio(settings: config.McpServer, stack: AsyncExitStack) -> TransportStreams:
-    parameters = StdioServerParameters(
-        command=settings.command or "",
-        args=list(settings.args),
-        env=dict(settings.env),
-        cwd=settings.cwd,
-        # A stray byte in a tool's text must not end the connection.
-        encoding_error_handler="replace",
-    )
     emit = partial(logger.info, "%s: %s", settings.server_id)
+    noise = LineLimit(lambda text: emit(f"(on stdout, no message) {text[:MAX_LINE_BYTES]}"))
+    stack.callback(noise.end)
     # The child keeps its own copy of the write end, so that the pipe ends with the child.
     with await stack.enter_async_context(log_pipe(emit)) as errlog:
-        return await stack.enter_async_context(stdio_client(parameters, errlog=errlog))
+        return await stack.enter_async_context(stdio_streams(settings, errlog, noise.say))
 
 
 async def _enter_http(settings: config.McpServer, stack: AsyncExitStack) -> TransportStreams:

@@ -182,6 +182,25 @@ async def test_a_server_that_never_answers_is_given_up_after_its_connect_timeout
         assert server.status().error == "no connection within 0.3 seconds"
 
 
+LISTS_NOTHING = """
+import json, sys
+for line in sys.stdin:
+    message = json.loads(line)
+    if message["method"] == "initialize":
+        info = {"name": "x", "version": "1"}
+        result = {"protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": info}
+        print(json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}), flush=True)
+"""
+
+
+async def test_a_server_that_never_lists_its_tools_is_told_of_in_a_sentence() -> None:
+    async with connected(settings(args=["-c", LISTS_NOTHING], read_timeout_seconds=0.3)) as server:
+        assert (
+            server.status().error
+            == "its list of tools did not come within 0.3 seconds (`read_timeout_seconds`)"
+        )
+
+
 @pytest.mark.contract("WK-87")
 async def test_a_tool_without_a_schema_takes_no_arguments(caplog: pytest.LogCaptureFixture) -> None:
     async with connected(settings(args=[FAKES + "/mcp_sloppy_server.py"])) as server:
@@ -236,7 +255,11 @@ async def stubborn(pid_file: Path) -> AsyncIterator[tuple[McpServer, list[int]]]
     with anyio.fail_after(30):
         await server.open()
         await until(pid_file.exists)
-        yield server, [int(pid) for pid in pid_file.read_text().split()]
+        yield server, pids_in(pid_file)
+
+
+def pids_in(file: Path) -> list[int]:
+    return [int(pid) for pid in file.read_text().split()]
 
 
 def is_running(pid: int) -> bool:

@@ -58,10 +58,3 @@ def reporter(tell: Progress) -> ProgressFnT:
         tell(f"{message} ({count})" if message else count)
 
     return report
-
-
-def first_cause(error: BaseException) -> BaseException:
-    """What went wrong, out of the groups that the SDK's task groups wrap around it."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

@@ -17,6 +17,8 @@ from mcp.shared.message import SessionMessage
 from werkzeugkoppler.config import tool_sections as config
 from werkzeugkoppler.tools.line_limit import LineLimit
 from werkzeugkoppler.tools.log_pipe import MAX_LINE_BYTES, log_pipe
+from werkzeugkoppler.tools.mcp_servers.framing import MAX_MESSAGE_BYTES
+from werkzeugkoppler.tools.mcp_servers.http_edge import HttpEdge
 from werkzeugkoppler.tools.mcp_servers.stdio import stdio_streams
 
 logger = logging.getLogger("werkzeugkoppler.mcp")
@@ -68,9 +70,11 @@ async def _enter_stdio(settings: config.McpServer, stack: AsyncExitStack) -> Tra
 async def _enter_http(settings: config.McpServer, stack: AsyncExitStack) -> TransportStreams:
     longest = max(settings.read_timeout_seconds, settings.tool_call_timeout_seconds)
     timeout = httpx2.Timeout(settings.connect_timeout_seconds, read=longest + READ_MARGIN_SECONDS)
-    client = httpx2.AsyncClient(headers=dict(settings.headers), timeout=timeout)
+    url = settings.url or ""
+    client = HttpEdge(url, headers=dict(settings.headers), timeout=timeout)
     await stack.enter_async_context(client)
-    return await stack.enter_async_context(streamable_http_client(settings.url or "", http_client=client))
+    streams = streamable_http_client(url, http_client=client, max_sse_event_size=MAX_MESSAGE_BYTES)
+    return await stack.enter_async_context(streams)
 
 
 class _Reading:

@@ -1,15 +1,17 @@
 """An MCP server over HTTP, without the SDK, that answers single methods otherwise than it should."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from inspect import isawaitable
 from typing import Any
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-type Oddity = Callable[[web.Request, dict[str, Any]], web.StreamResponse | None]
+type Odd = web.StreamResponse | None
+type Oddity = Callable[[web.Request, dict[str, Any]], Odd | Awaitable[Odd]]
 """Answers a message of one method, given as JSON; None: as it should be."""
 
 RESULTS: dict[str, dict[str, Any]] = {
@@ -50,8 +52,10 @@ class OddServer:
         message = json.loads(await request.text())
         method = message["method"]
         self.seen.append((method, request.headers.get("mcp-session-id", "")))
-        if method in self.odd and (answer := self.odd[method](request, message)) is not None:
-            return answer
+        if method in self.odd:
+            answer = self.odd[method](request, message)
+            if (answer := await answer if isawaitable(answer) else answer) is not None:
+                return answer
         if "id" not in message:
             return web.Response(status=202)
         headers = {}
@@ -88,7 +92,7 @@ def moved(where: str, number: int = 307) -> Oddity:
     return answer
 
 
-def unknown(*sessions: str) -> Oddity:
+def unknown(*sessions: str) -> Callable[[web.Request, dict[str, Any]], Odd]:
     """What the specification wants for a session that is not known, as the TypeScript SDK says it.
 
     modelcontextprotocol/typescript-sdk:packages/server/src/server/streamableHttp.ts (`Session not found`).

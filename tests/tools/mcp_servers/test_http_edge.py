@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import anyio
 import pytest
 from aiohttp import web
 
@@ -9,6 +10,7 @@ from tests.fakes.mcp_odd_http import RESULTS, Oddity, OddServer, moved, reply, s
 from tests.tools.mcp_servers.servers import call, connected, settings, until
 from werkzeugkoppler.config.tool_sections import McpServer
 from werkzeugkoppler.tools.mcp_servers.framing import MAX_MESSAGE_BYTES
+from werkzeugkoppler.tools.mcp_servers.server import McpServer as Connection
 
 
 def http(url: str, **overrides: Any) -> McpServer:
@@ -60,6 +62,28 @@ async def test_a_call_with_an_expired_session_is_sent_again_with_a_new_one() -> 
     calls = [session for method, session in odd.seen if method == "tools/call"]
     assert calls == ["s1", "s2"]
     assert ("DELETE", "s1") not in odd.seen
+
+
+@pytest.mark.contract("WK-81")
+async def test_a_call_that_is_refused_later_is_not_cut_off_by_one_before_it() -> None:
+    odd, may_refuse, results = OddServer(), anyio.Event(), list[bool]()
+
+    async def refuse(request: web.Request, message: dict[str, Any]) -> web.StreamResponse | None:
+        if odd.count("tools/call") == 1:
+            await may_refuse.wait()
+        return unknown("s1")(request, message)
+
+    async def act(server: Connection) -> None:
+        results.append((await call(server, "act")).ok)
+
+    odd.odd["tools/call"] = refuse
+    async with odd.serving() as url, connected(http(url)) as server, anyio.create_task_group() as tasks:
+        tasks.start_soon(act, server)
+        await until(lambda: odd.count("tools/call") == 1)
+        tasks.start_soon(act, server)
+        await until(lambda: server._calls.session is None)
+        may_refuse.set()
+    assert results == [True, True]
 
 
 @pytest.mark.contract("WK-81", "WK-92")

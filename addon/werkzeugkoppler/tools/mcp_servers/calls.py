@@ -44,14 +44,19 @@ class Calls:
         """Set while it is known whether there is a connection; clear while a new one is on its way."""
         self.under_way = 0
         self.answered = 0
-        self.one_ended = asyncio.Event()
-        """Set with the end of each call."""
+        self._one_ended = asyncio.Event()
 
     async def run(self, name: str, arguments: dict[str, Any], progress: Progress) -> ToolResult:
         """Call a tool once. Whatever ends the wait early, the SDK tells the server so (BX-05)."""
         with anyio.move_on_after(self._settings.tool_call_timeout_seconds):
             return await self._run(name, arguments, progress)
         return ToolResult(False, f"Tool timeout on {self._settings.server_id}/{name}")
+
+    async def all_ended(self) -> None:
+        """Wait until no call is under way; for how long is the caller's to bound."""
+        while self.under_way:
+            self._one_ended.clear()
+            await self._one_ended.wait()
 
     async def _run(self, name: str, arguments: dict[str, Any], progress: Progress) -> ToolResult:
         """Call a tool; once again where the server refused the session and so has not run it (WK-81)."""
@@ -80,7 +85,7 @@ class Calls:
             result = await session.call_tool(name, arguments, progress_callback=reporter(progress))
         finally:
             self.under_way -= 1
-            self.one_ended.set()
+            self._one_ended.set()
         self.answered += 1
         return result
 

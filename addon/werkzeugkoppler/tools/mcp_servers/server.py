@@ -41,6 +41,10 @@ CLOSE_SECONDS = 8.0
 """For one connection to end: more than a stdio server gets to heed its closed stdin, and then a SIGTERM."""
 
 
+EXPIRED_SECONDS = 2.0
+"""For the other calls of an expired session to be refused too; what runs on in spite of that is given up."""
+
+
 class _SessionExpiredError(Exception):
     """The server has forgotten a session that had worked: it is to get a new one at once."""
 
@@ -171,6 +175,11 @@ class McpServer:
                 await self._list_again(session)
                 if self._calls.session is session:
                     self._calls.known.set()
+        except _SessionExpiredError:
+            # Calls that are under way are about to be refused as well. Cut off, they could not be sent again.
+            with anyio.move_on_after(EXPIRED_SECONDS):
+                await self._calls.all_ended()
+            raise
         finally:
             # Calls that come now wait for the next connection.
             self._calls.session = None
@@ -216,9 +225,7 @@ class McpServer:
             is_first, answered = False, self._calls.answered
             # Those that are under way now have ended by then, whatever others come meanwhile.
             with anyio.move_on_after(self._settings.tool_call_timeout_seconds):
-                while self._calls.under_way:
-                    self._calls.one_ended.clear()
-                    await self._calls.one_ended.wait()
+                await self._calls.all_ended()
 
     async def _list(self, session: ClientSession) -> None:
         """Fetch all pages of the tool list; `tools` changes only if they do."""

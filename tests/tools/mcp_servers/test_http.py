@@ -7,6 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.fakes.mcp_tools import TOOLS
 from tests.tools.mcp_servers.servers import (
     call,
     cancel_when_under_way,
@@ -27,7 +28,7 @@ def http(url: str, **overrides: Any) -> McpServer:
 @pytest.mark.parametrize("options", [(), ("--json",)], ids=["event streams", "json"])
 async def test_tools_are_listed_and_run(tmp_path: Path, options: tuple[str, ...]) -> None:
     async with fake_http_server(tmp_path, *options) as url, connected(http(url)) as server:
-        assert len(server.tools) == 11
+        assert len(server.tools) == len(TOOLS)
         result = await call(server, "add", a=2, b=3)
     assert result.value["content"] == [{"type": "text", "text": "5"}]
 

@@ -12,6 +12,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
+from tests.fakes.mcp_tools import TOOLS
 from tests.tools.mcp_servers.servers import (
     FAKES,
     call,
@@ -33,7 +34,7 @@ def text_of(value: object) -> object:
 async def test_the_tools_of_all_pages_are_listed_in_order_and_run() -> None:
     async with connected(settings()) as server:
         assert [tool.name for tool in server.tools][:4] == ["add", "add.it", "echo", "slow"]
-        assert len(server.tools) == 11
+        assert len(server.tools) == len(TOOLS)
         assert (await call(server, "add", a=2, b=3)).value == {
             "content": [{"type": "text", "text": "5"}],
             "isError": False,

@@ -130,6 +130,8 @@ async def _end(process: Process, written: anyio.Event) -> None:
                 await anyio.sleep(POLL_SECONDS)
     finally:
         # The group: what the server started ends with it.
-        await end_group(process.pid, TERM_SECONDS)
-        with suppress(*GONE):
-            await process.aclose()
+        try:
+            await end_group(process.pid, TERM_SECONDS)
+        finally:
+            with suppress(*GONE):
+                await process.aclose()

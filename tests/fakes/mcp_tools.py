@@ -39,6 +39,10 @@ async def slow(context: Context, arguments: dict[str, Any]) -> str:
     return "done"
 
 
+async def big(_: Context, arguments: dict[str, Any]) -> str:
+    return "x" * int(arguments["size"])
+
+
 async def fail(_: Context, arguments: dict[str, Any]) -> str:
     raise ValueError("this tool always fails")
 
@@ -74,6 +78,7 @@ TOOLS: dict[str, tuple[Run, dict[str, str]]] = {
     "add.it": (add, {"a": "number", "b": "number"}),
     "echo": (echo, {"text": "string"}),
     "slow": (slow, {"seconds": "number"}),
+    "big": (big, {"size": "number"}),
     "fail": (fail, {}),
     "refuse": (refuse, {}),
     "crash": (crash, {}),

@@ -6,6 +6,7 @@ server refuses the handshake of the protocol versions before 2026.
 """
 
 import os
+import subprocess
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -55,6 +56,12 @@ async def crash(_: Context, arguments: dict[str, Any]) -> str:
     os._exit(3)
 
 
+async def crash_held(_: Context, arguments: dict[str, Any]) -> str:
+    """Crash, and leave a child that holds the pipes."""
+    subprocess.Popen(["sleep", "60"])  # noqa: ASYNC220 - it is not waited for
+    os._exit(3)
+
+
 async def env(_: Context, arguments: dict[str, Any]) -> str:
     return os.environ.get(arguments["name"], "")
 
@@ -82,6 +89,7 @@ TOOLS: dict[str, tuple[Run, dict[str, str]]] = {
     "fail": (fail, {}),
     "refuse": (refuse, {}),
     "crash": (crash, {}),
+    "crash_held": (crash_held, {}),
     "env": (env, {"name": "string"}),
     "header": (header, {"name": "string"}),
     "grow": (grow, {}),

@@ -49,6 +49,14 @@ async def test_the_servers_own_schema_and_description_are_the_tools() -> None:
 
 
 @pytest.mark.contract("WK-82")
+async def test_a_crash_is_noticed_though_a_child_holds_the_pipes() -> None:
+    async with connected(settings()) as server:
+        crashed = await call(server, "crash_held")
+        assert (crashed.ok, crashed.value) == (False, "MCP error on fake/crash_held: Connection closed")
+        assert text_of((await call(server, "echo", text="back")).value) == "back"
+
+
+@pytest.mark.contract("WK-82")
 async def test_a_server_that_crashes_is_started_again_and_keeps_its_tools() -> None:
     async with connected(settings()) as server:
         before = [tool.name for tool in server.tools]

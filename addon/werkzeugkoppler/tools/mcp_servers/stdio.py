@@ -27,6 +27,12 @@ EXIT_SECONDS = 2.0
 TERM_SECONDS = 1.5
 """From SIGTERM to SIGKILL. With the others it stays below the time that the proxy takes to stop."""
 
+WATCH_SECONDS = 0.25
+"""How often it is looked whether a server has ended by itself."""
+
+LAST_WORDS_SECONDS = 0.25
+"""For what a server that has ended wrote last to arrive."""
+
 POLL_SECONDS = 0.01
 """How often a process that was told to end is looked at."""
 
@@ -68,6 +74,7 @@ async def stdio_streams(
         try:
             group.start_soon(_receive, process.stdout, to_session, noise)
             group.start_soon(_send, process.stdin, from_session, to_session, written)
+            group.start_soon(_watch, process, to_session)
             yield read, write
         finally:
             read.close()
@@ -111,6 +118,14 @@ async def _send(
         await to_session.aclose()
     finally:
         written.set()
+
+
+async def _watch(process: Process, to_session: ObjectSendStream[Incoming]) -> None:
+    """End the session once the process has ended: a child of it may hold its stdout open."""
+    while process.returncode is None:  # noqa: ASYNC110 - `wait` waits for the pipes as well
+        await anyio.sleep(WATCH_SECONDS)
+    await anyio.sleep(LAST_WORDS_SECONDS)
+    await to_session.aclose()
 
 
 async def _end(process: Process, written: anyio.Event) -> None:

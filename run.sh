@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Makes .venv on the first start, then runs the proxy, the tests, the checks or the benchmark.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+HERE=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
+VENV=$HERE/.venv
 
 IMPORTS='import werkzeugkoppler.cli, mitmproxy.tools.dump, mitmproxy.tools.web.master'
 
@@ -31,24 +32,24 @@ find_python() {
 # install WHAT: `.` to run, `.[dev]` to test. Done again only when what is asked for has changed.
 install() {
     local stamp wanted python
-    stamp=".venv/installed-$(printf '%s' "$1" | tr -cd 'a-z')"
-    wanted=$(cat pyproject.toml constraints.txt | cksum)
-    if [ -x .venv/bin/python ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then return; fi
-    if ! { [ -x .venv/bin/python ] && fits .venv/bin/python; }; then
+    stamp="$VENV/installed-$(printf '%s' "$1" | tr -cd 'a-z')"
+    wanted=$(cat "$HERE/pyproject.toml" "$HERE/constraints.txt" | cksum)
+    if [ -x "$VENV/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then return; fi
+    if ! { [ -x "$VENV/bin/python" ] && fits "$VENV/bin/python"; }; then
         python=$(find_python)
         say "Making .venv with $("$python" --version)"
-        "$python" -m venv --clear .venv
+        "$python" -m venv --clear "$VENV"
     fi
     say "Installing into .venv (this once)"
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e "$1"
+    (cd "$HERE" && "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt -e "$1")
     # Bytecode for -O, which pip does not make: the next start need not compile.
-    env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -O -c "$IMPORTS"
+    env -u PYTHONDONTWRITEBYTECODE "$VENV/bin/python" -O -c "$IMPORTS"
     printf '%s\n' "$wanted" >"$stamp"
 }
 
 # Whoever tests also runs: the development stamp counts for both.
 install_to_run() {
-    if [ "$(cat .venv/installed-dev 2>/dev/null)" != "$(cat pyproject.toml constraints.txt | cksum)" ]; then
+    if [ "$(cat "$VENV/installed-dev" 2>/dev/null)" != "$(cat "$HERE/pyproject.toml" "$HERE/constraints.txt" | cksum)" ]; then
         install .
     fi
 }
@@ -57,22 +58,31 @@ case "${1:-}" in
     test)
         shift
         install '.[dev]'
-        exec .venv/bin/python -m pytest "$@"
+        cd "$HERE"
+        exec "$VENV/bin/python" -m pytest "$@"
         ;;
     check)
         install '.[dev]'
-        .venv/bin/ruff format --check .
-        .venv/bin/ruff check .
-        .venv/bin/mypy
+        cd "$HERE"
+        "$VENV/bin/ruff" format --check .
+        "$VENV/bin/ruff" check .
+        "$VENV/bin/mypy"
+        ;;
+    doctor)
+        shift
+        install_to_run
+        exec "$VENV/bin/python" -P -O -m werkzeugkoppler.doctor "$@"
         ;;
     bench)
         shift
         install '.[dev]'
-        PYTHONPATH=addon:. exec .venv/bin/python -m bench "$@"
+        cd "$HERE"
+        PYTHONPATH=addon:. exec "$VENV/bin/python" -m bench "$@"
         ;;
     *)
         install_to_run
         # -O: mitmproxy checks the types of every message otherwise, a tenth of a small request's time.
-        exec .venv/bin/python -O -m werkzeugkoppler.cli "$@"
+        # -P: the folder it is started in is the user's, nothing is imported from there.
+        exec "$VENV/bin/python" -P -O -m werkzeugkoppler.cli "$@"
         ;;
 esac

@@ -20,6 +20,7 @@ from bench.page import page
 from bench.plain import latency, rate
 from bench.session import FULL, QUICK, Effort, Session
 from bench.slow import slow_streams
+from bench.soak import soak
 from bench.start import starts
 from bench.streams import fast_streams, first_event
 from bench.table import columns
@@ -53,7 +54,17 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="about 40 seconds; rougher figures")
     parser.add_argument("--write", action="store_true", help="write docs/performance.md")
     parser.add_argument("--only", metavar="NAME", choices=MEASUREMENTS, help=", ".join(MEASUREMENTS))
+    parser.add_argument(
+        "--soak",
+        metavar="SECONDS",
+        type=float,
+        nargs="?",
+        const=300.0,
+        help="instead: 500 slow streams with tools, clients leaving at random; 300 seconds unless told",
+    )
     arguments = parser.parse_args()
+    if arguments.soak:
+        return 0 if asyncio.run(_soak(arguments.soak)) else 1
     names = [arguments.only] if arguments.only else list(MEASUREMENTS)
 
     if (load := _other_work()) > _BUSY:
@@ -94,6 +105,15 @@ async def _run(names: Sequence[str], effort: Effort) -> list[Figure | Failure]:
             print(f"measuring {name}", file=sys.stderr)
             results += await _measure(name, session)
         return results
+
+
+async def _soak(seconds: float) -> bool:
+    load_cores, proxy_cores = _cores()
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+        lab = Lab(folder, await stack.enter_async_context(upstream(folder, load_cores)), proxy_cores)
+        pin(0, load_cores)
+        return await soak(lab, seconds)
 
 
 async def _measure(name: str, session: Session) -> Sequence[Figure | Failure]:

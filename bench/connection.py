@@ -3,6 +3,8 @@
 import asyncio
 import json
 import re
+import socket
+import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -111,6 +113,14 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         self._transport.close()
+
+    def leave(self, *, abruptly: bool) -> None:
+        """Close whatever is under way; abruptly is with a reset."""
+        if abruptly:
+            linger = struct.pack("ii", 1, 0)
+            sock = self._transport.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self._transport.abort()
 
     # asyncio.Protocol
 

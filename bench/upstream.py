@@ -62,7 +62,9 @@ class Upstream(asyncio.Protocol):
                 self._transport.write(canned.text_stream(int(model[2])))
             case b"slow":
                 self._stream_slowly(interval=1 / int(model[2]), events=int(model[3]))
-            case b"tool":
+            case b"soak" if b'"tool_call_id"' in body:
+                self._stream_slowly(interval=1 / int(model[2]), events=int(model[3]))
+            case b"soak" | b"tool":
                 answered = b'"tool_call_id"' in body
                 self._transport.write(canned.text_stream(3) if answered else canned.tool_call_stream())
             case _:

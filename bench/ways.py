@@ -49,8 +49,21 @@ class Lab:
     proxy_cores: frozenset[int]
 
     @asynccontextmanager
-    async def way(self, name: Name, *, pinned: bool = True) -> AsyncIterator[Way]:
+    async def way(
+        self,
+        name: Name,
+        *,
+        pinned: bool = True,
+        settings: Mapping[str, object] | None = None,
+        script: str = "",
+        census: Path | None = None,
+    ) -> AsyncIterator[Way]:
         """Open a way, wait for its first answer, close it after the block.
+
+        Args:
+            settings: Of this proxy, besides the usual ones.
+            script: A script of mitmproxy's that it loads too.
+            census: Where such a script writes.
 
         Raises:
             MeasurementError: It ends, or does not answer in time.
@@ -62,18 +75,20 @@ class Lab:
         if name == "mitmdump":
             command = mitmdump_command(port, self.upstream_port)
         else:
-            command = werkzeugkoppler_command(self._config(port))
+            command = werkzeugkoppler_command(self._config(port, settings or {}))
+            command += ["-s", script] if script else []
         log = self.folder / f"{name}-{port}.log"
         cores = self.proxy_cores if pinned else frozenset()
         start = time.monotonic()
-        async with child(command, log=log, cwd=_ROOT, environment=self._environment(), cores=cores) as proxy:
+        environment = {**self._environment(), "BENCH_CENSUS": str(census)}
+        async with child(command, log=log, cwd=_ROOT, environment=environment, cores=cores) as proxy:
             await _answers(proxy, port)
             yield Way(name, port, proxy, start_seconds=time.monotonic() - start)
 
-    def _config(self, port: int) -> Path:
+    def _config(self, port: int, settings: Mapping[str, object]) -> Path:
         path = self.folder / f"config-{port}.yaml"
         config = werkzeugkoppler_config(port, self.upstream_port, traces=self.folder / "traces")
-        path.write_text(json.dumps(config))  # JSON is YAML
+        path.write_text(json.dumps(config | dict(settings)))  # JSON is YAML
         return path
 
     def _environment(self) -> Mapping[str, str]:

@@ -4,11 +4,17 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 RUN_SLOW = "--slow"
+REQUIRE_CLIENTS = "--require-clients"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--slow` on the command line."""
+    """What the command line takes besides pytest's own."""
     parser.addoption(RUN_SLOW, action="store_true", help="also the slow tests")
+    parser.addoption(
+        REQUIRE_CLIENTS,
+        action="store_true",
+        help="fail, instead of skipping, where a client of tests/clients cannot be installed",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

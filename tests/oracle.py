@@ -124,8 +124,6 @@ class _Seen:
         (choice,) = choices
         delta = choice["delta"]
         assert choice["index"] == 0, f"another choice: {choice}"
-        # Azure's notes about content filters may come late; their delta is empty.
-        assert self.finish is None or not any(delta.values()), f"after the finish came {choice}"
         assert self.finish is None or choice.get("finish_reason") is None, f"a second finish: {choice}"
         if delta.get("role") is not None:
             self.roles.append(delta["role"])

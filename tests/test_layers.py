@@ -12,10 +12,11 @@ FILES = sorted((ADDON / PACKAGE).rglob("*.py"))
 
 LAYERS = (
     {"main", "cli"},
+    {"doctor"},
     {"proxy", "views"},
     {"admission"},
     {"visit"},
-    {"source", "upload", "options", "hooktable", "banner", "logs", "reload", "payloads"},
+    {"source", "upload", "start", "options", "hooktable", "banner", "logs", "reload", "payloads"},
     {"endpoints"},
     {"stacks"},
     {"stack"},
@@ -49,7 +50,7 @@ HOMES = {
         "logs",
         "payloads",
     },
-    "aiohttp": {"upstreams"},
+    "aiohttp": {"upstreams", "doctor"},
     "mcp": {"tools.mcp_servers"},
     "watchfiles": {"config.watch"},
 }

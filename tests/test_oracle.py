@@ -53,7 +53,7 @@ WRONG = {
     "more after the error": (ERROR, ROLE, DONE),
     "two errors": (ERROR, ERROR, DONE),
     "two finishes": (*text_chunks("a"), FINISH, DONE),
-    "text after the finish": (ROLE, FINISH, chunk({"content": "b"}), DONE),
+    "a call after another finish": (ROLE, FINISH, *calls_chunks(CALL)[1:-2], DONE),
     "two roles": (ROLE, *text_chunks("a"), DONE),
     "no role": (chunk({"content": "a"}), FINISH, DONE),
     "two identities": (ROLE, chunk({}, finish="stop", id="other"), DONE),

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import anyio
 import pytest
 
 from tests.config.files import UPSTREAM
@@ -131,3 +132,16 @@ async def test_an_address_takes_a_restart_and_an_open_door_is_warned_of(
     await case.look()
     assert "service_base_url takes effect with a restart" in caplog.text
     assert "allow_unauthenticated is on" in caplog.text
+
+
+async def test_a_key_that_is_still_to_be_written_keeps_everyone_out(case: Case) -> None:
+    key = UPSTREAM + "service_api_key: k\n"
+    case.write(key)
+    await case.look()
+    case.write(UPSTREAM)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(case.look)
+        await anyio.lowlevel.checkpoint()
+        case.write(key + "max_tool_loops: 3\n")
+    await case.look()
+    assert [settings.service_api_key for settings in case.applied] == ["k", "k"]

@@ -1,15 +1,12 @@
 """The launcher: mitmdump, mitmweb or mitmproxy with the addon and the right options."""
 
 import argparse
-import asyncio
 import gc
 import logging
 import os
-import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from mitmproxy import ctx
@@ -20,24 +17,18 @@ from mitmproxy.tools import main as mitmproxy_main
 
 from werkzeugkoppler import __version__
 from werkzeugkoppler.banner import banner
-from werkzeugkoppler.config import load
+from werkzeugkoppler.config import environment
 from werkzeugkoppler.config.exposure import warnings
-from werkzeugkoppler.config.schema import Settings
 from werkzeugkoppler.errors import ConfigError
 from werkzeugkoppler.hooktable import HookTable
 from werkzeugkoppler.logs import VERBOSITY, JsonLines
 from werkzeugkoppler.options import DEAD_END
 from werkzeugkoppler.proxy import Werkzeugkoppler
-from werkzeugkoppler.stack import DEMO, Stack
-from werkzeugkoppler.upstreams.detect import detect
+from werkzeugkoppler.stack import Stack
+from werkzeugkoppler.start import Start, plan, port_problem
 
 EXIT_CONFIG = 2
 EXIT_PORT = 1
-UPSTREAM_VARIABLE = "WERKZEUGKOPPLER_UPSTREAM_BASE_URL"
-SERVICE_VARIABLE = "WERKZEUGKOPPLER_SERVICE_BASE_URL"
-EXAMPLE = Path(__file__).parents[2] / "config.yaml.min_example"
-SPARE_PORTS = range(8090, 8100)
-"""Tried by a start without a config, where the default port is taken: llama.cpp likes it too."""
 WEB_COLUMNS = ["icon", "path", "comment", "status", "size", "time"]
 """The comment says which turn and leg a flow belongs to."""
 
@@ -45,42 +36,38 @@ logger = logging.getLogger(__name__)
 
 USAGE = """\
 Usage: ./run.sh [dump|web|console] [--config FILE] [-- MITMPROXY ARGUMENTS]
+       ./run.sh doctor [--config FILE | --probe URL | --self] [--help]
 
   dump       under mitmdump: a log in the terminal (the default)
   web        under mitmweb: look, hold, edit and replay in the browser
   console    under mitmproxy: the same in the terminal
+  doctor     checks this install, or any gateway: docs/doctor.md
   test       the tests; more arguments go to pytest
   check      format, lint, types
   bench      the benchmark
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
-    """What a start is going to do."""
-
-    settings: Settings
-    config: str
-    """Where the settings came from, in words."""
-    path: str
-    """The file whose changes count, also where there is none yet."""
-    upstream_note: str = ""
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the proxy until it is stopped; gives the exit code."""
-    ours, theirs = _split(list(sys.argv[1:] if arguments is None else arguments))
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["doctor"]:
+        # Nothing of it is needed to run the proxy.
+        from werkzeugkoppler.doctor.command import main as doctor
+
+        return doctor(given[1:])
+    ours, theirs = _split(given)
     args = _parser().parse_args(ours)
     try:
-        start = _start(args.config)
+        start = plan(args.config)
     except ConfigError as error:
         print("\n".join(error.problems), file=sys.stderr)
         return EXIT_CONFIG
     settings = start.settings
-    if (problem := _port_problem(settings.host, settings.port)) is not None:
+    if (problem := port_problem(settings.host, settings.port)) is not None:
         print(problem, file=sys.stderr)
         return EXIT_PORT
-    for warning in warnings(settings):
+    for warning in [*environment.unknown(os.environ), *warnings(settings)]:
         print(_warning(warning, as_json=settings.logging.json), file=sys.stderr)
     _run(args.front, start, theirs)
     return 0
@@ -109,51 +96,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", metavar="FILE", help="the config file; without it config.yaml")
     parser.add_argument("--version", action="version", version=f"werkzeugkoppler {__version__}")
     return parser
-
-
-def _start(flag: str | None) -> Start:
-    """Read the config; where there is none, look for a model server (BX-18).
-
-    Raises:
-        ConfigError: The config cannot be used.
-    """
-    source = load.find(flag, os.environ)
-    is_there = not source.optional or Path(source.path).exists()
-    if is_there or UPSTREAM_VARIABLE in os.environ:
-        settings = load.load(source.path, os.environ, optional=source.optional)
-        return Start(settings, source.path if is_there else "the environment", source.path)
-    found = asyncio.run(detect())
-    environ = dict(os.environ)
-    environ[UPSTREAM_VARIABLE] = found.base_url if found else DEMO
-    if SERVICE_VARIABLE not in environ and (port := _spare_port()) is not None:
-        environ[SERVICE_VARIABLE] = f"http://127.0.0.1:{port}"
-    settings = load.load(str(EXAMPLE), environ)
-    note = f"{found.name}, found on its usual port" if found else "no model server found on the usual ports"
-    made_of = f"none: {EXAMPLE.name} (copy it to config.yaml and make it yours)"
-    return Start(settings, made_of, source.path, note)
-
-
-def _spare_port() -> int | None:
-    """A free port where the default one is taken."""
-    default = Settings.model_fields["service_base_url"].default
-    if _port_problem("127.0.0.1", int(default.rpartition(":")[2])) is None:
-        return None
-    return next((port for port in SPARE_PORTS if _port_problem("127.0.0.1", port) is None), None)
-
-
-def _port_problem(host: str, port: int) -> str | None:
-    """Why the address cannot be listened on (F17)."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        return (
-            f"cannot listen on {host} port {port}: {error.strerror or error}: "
-            "stop what has it, or set service_base_url to another port"
-        )
-    return None
 
 
 # How to start it

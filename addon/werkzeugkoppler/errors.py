@@ -73,6 +73,8 @@ class UpstreamError(ApiError):
     Args:
         cause: Why the upstream is away; `None` where it is not, as when it refuses a request.
         can_retry: Whether asking again may help; without a cause it cannot.
+        summary: The message without the upstream's own words, which may quote what it was asked; for the
+            log and the trace, where no content is to be.
     """
 
     def __init__(
@@ -84,11 +86,13 @@ class UpstreamError(ApiError):
         headers: Headers = (),
         cause: Cause | None = None,
         can_retry: bool = True,
+        summary: str | None = None,
     ) -> None:
         super().__init__(status, message, code="upstream_error", type="server_error", headers=headers)
         self.answer = answer
         self.cause = cause
         self.can_retry = can_retry and cause is not None
+        self.summary = summary or message
 
     @classmethod
     def told(cls, message: str, answer: bytes) -> Self:

@@ -8,7 +8,7 @@ flow would: it can be held, edited, answered by another addon (no network then),
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from urllib.parse import quote
@@ -57,12 +57,39 @@ class Link:
         flow.metadata[METADATA] = {"turn": self.turn, "kind": kind, "leg": self.leg, **more}
 
 
+@dataclass(frozen=True, slots=True)
+class LegAnswer(MadeAnswer):
+    """An upstream's answer, and the flow that shows it."""
+
+    flow: http.HTTPFlow | None = None
+    """As long as it is open: that of a stream which is coming in."""
+
+    def note_repairs(self, repairs: Sequence[str]) -> None:
+        """Write on the flow what had to be mended in its answer (BX-02).
+
+        It is part of what is saved and shown when the flow ends.
+        """
+        if self.flow is not None:
+            _note_repairs(self.flow, repairs)
+
+
+def no_repairs(body: bytes) -> Sequence[str]:
+    """Of an answer that nobody mends."""
+    return ()
+
+
 @asynccontextmanager
-async def leg(link: Link, request: HttpRequest, send: Send) -> AsyncIterator[HttpAnswer]:
+async def leg(
+    link: Link, request: HttpRequest, send: Send, repairs_of: Callable[[bytes], Sequence[str]] = no_repairs
+) -> AsyncIterator[LegAnswer]:
     """Ask an upstream.
 
     A stream's pieces are handed on as they come. Any other answer has run through the chain when it is
     handed on, as it may have been edited there.
+
+    Args:
+        repairs_of: What will have to be mended in an answer that is no stream: when that is known
+            otherwise its flow has ended.
 
     Raises:
         UpstreamError: The flow was killed, or what `send` raises.
@@ -79,17 +106,22 @@ async def leg(link: Link, request: HttpRequest, send: Send) -> AsyncIterator[Htt
                     flow.response = response(answer.status, answer.headers, b"")
                     recording = stack.enter_context(Recording(flow, flow.response, answer))
                     if media_type(answer.headers) == EVENT_STREAM:
-                        yield MadeAnswer(answer.status, answer.headers, recording.pieces())
+                        yield LegAnswer(answer.status, answer.headers, recording.pieces(), flow=flow)
                         return
                     async for _ in recording.pieces():
                         pass
+                _note_repairs(flow, repairs_of(flow.response.get_content(strict=False) or b""))
         check_killed(flow)
     except Killed as error:
         raise UpstreamError("the request to the upstream was killed by the operator") from error
     content = flow.response.get_content(strict=False) or b""
-    yield MadeAnswer(
-        flow.response.status_code, tuple(flow.response.headers.items(multi=True)), whole(content)
-    )
+    yield LegAnswer(flow.response.status_code, tuple(flow.response.headers.items(multi=True)), whole(content))
+
+
+def _note_repairs(flow: http.HTTPFlow, repairs: Sequence[str]) -> None:
+    if repairs:
+        flow.comment += f" · repaired: {', '.join(repairs)}"
+        flow.metadata[METADATA]["repairs"] = list(repairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +151,16 @@ class Act:
         return f"{label} · leg {leg}" if leg else label
 
 
-async def act(link: Link, what: Act, perform: Callable[[str], Awaitable[tuple[int, str]]]) -> str | None:
+async def act(
+    link: Link, what: Act, perform: Callable[[str], Awaitable[tuple[int, str]]]
+) -> tuple[int, str] | None:
     """Do something, by way of a flow.
 
     Args:
         perform: Takes the body, as it may have been edited, and gives a status and the outcome.
 
     Returns:
-        The outcome, as it may have been edited; `None` where the flow was killed.
+        The status and the outcome, as they may have been edited; `None` where the flow was killed.
     """
     flow = _act_flow(link, what)
     try:
@@ -141,7 +175,7 @@ async def act(link: Link, what: Act, perform: Callable[[str], Awaitable[tuple[in
     except Killed:
         return None
     assert flow.response is not None
-    return flow.response.get_text(strict=False) or ""
+    return flow.response.status_code, flow.response.get_text(strict=False) or ""
 
 
 @asynccontextmanager
@@ -188,7 +222,9 @@ async def _lifecycle(flow: http.HTTPFlow) -> AsyncIterator[None]:
     except BaseException as error:
         flow.resume()  # nobody waits for it any more
         if flow.error is None:
-            flow.error = Error("cancelled" if isinstance(error, asyncio.CancelledError) else str(error))
+            # A client that leaves while a piece is handed on closes the generator that hands it on.
+            is_cancelled = isinstance(error, asyncio.CancelledError | GeneratorExit)
+            flow.error = Error("cancelled" if is_cancelled else str(error))
         await _end(flow, HttpErrorHook(flow))
         raise
     await _end(flow, HttpResponseHook(flow))
@@ -208,23 +244,33 @@ async def _unless_killed[T](flow: http.HTTPFlow, work: Awaitable[T]) -> T:
     Raises:
         Killed: It was.
     """
-    loop = asyncio.get_running_loop()
     scope = CancelScope()
-    timer = loop.call_later(_KILL_SECONDS, lambda: look())
-
-    def look() -> None:
-        nonlocal timer
-        if flow.error is not None:
-            scope.cancel()
-        else:
-            timer = loop.call_later(_KILL_SECONDS, look)
-
+    lookout = _Lookout(flow, scope)
     try:
         with scope:
             return await work
     finally:
-        timer.cancel()
+        lookout.end()
     raise Killed
+
+
+class _Lookout:
+    """Cancels a scope once a flow is killed."""
+
+    def __init__(self, flow: http.HTTPFlow, scope: CancelScope) -> None:
+        self._flow = flow
+        self._scope = scope
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(_KILL_SECONDS, self._look)
+
+    def end(self) -> None:
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        if self._flow.error is not None:
+            self._scope.cancel()
+        else:
+            self._timer = self._loop.call_later(_KILL_SECONDS, self._look)
 
 
 async def _until_killed(flow: http.HTTPFlow, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

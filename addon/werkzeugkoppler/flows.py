@@ -6,8 +6,9 @@ from http import HTTPStatus
 
 from mitmproxy import connection, http
 from mitmproxy.flow import Error
-from mitmproxy.net.http.url import hostport, parse
+from mitmproxy.net.http.url import parse
 
+from werkzeugkoppler.config.address import authority
 from werkzeugkoppler.errors import Headers
 from werkzeugkoppler.wire.http import HttpRequest
 
@@ -26,7 +27,7 @@ def make_flow(client_conn: connection.Client, request: HttpRequest) -> http.HTTP
     """A flow for a request that is made here, for a client."""
     scheme, host, port, path = _parsed(request.url)
     now = time.time()
-    headers = (("host", hostport(scheme.decode(), host, port)), *request.headers)
+    headers = (("host", authority(scheme.decode(), host, port)), *request.headers)
     flow = http.HTTPFlow(client_conn, _server(host, port), live=True)
     flow.request = http.Request(
         host=host,
@@ -63,7 +64,7 @@ def request_of(flow: http.HTTPFlow) -> HttpRequest:
     request = flow.request
     headers = [(n.decode(), v.decode("utf-8", "surrogateescape")) for n, v in request.headers.fields]
     kept = tuple((n, v) for n, v in headers if n.lower() not in ("host", "content-length"))
-    url = f"{request.scheme}://{hostport(request.scheme, request.host, request.port)}{request.path}"
+    url = f"{request.scheme}://{authority(request.scheme, request.host, request.port)}{request.path}"
     return HttpRequest(request.method, url, kept, request.get_content(strict=False) or b"")
 
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from copy import copy
 from datetime import UTC, datetime
 
 from mitmproxy import ctx
@@ -37,6 +38,25 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
+class NamedLines(logging.Formatter):
+    """mitmproxy's lines as they are, and all others with their level and logger in front.
+
+    Args:
+        plain: mitmproxy's formatter.
+    """
+
+    def __init__(self, plain: logging.Formatter) -> None:
+        super().__init__()
+        self._plain = plain
+
+    def format(self, record: logging.LogRecord) -> str:
+        if record.name.partition(".")[0] in ("mitmproxy", "root"):
+            return self._plain.format(record)
+        named = copy(record)
+        named.msg, named.args = f"{record.levelname} {record.name}: {record.getMessage()}", None
+        return self._plain.format(named)
+
+
 def set_levels(level: str) -> None:
     """Put our loggers at the configured level, and the libraries' so that they tell news only."""
     logging.getLogger("werkzeugkoppler").setLevel(level)
@@ -56,7 +76,7 @@ class Terminal:
     def __init__(self, *, follows_level: bool) -> None:
         self._follows_level = follows_level
         self._level = ""
-        self._plain: logging.Formatter | None = None
+        self._plain: NamedLines | None = None
         self._flow_detail: int | None = None
 
     def apply(self, settings: Logging) -> None:
@@ -68,11 +88,8 @@ class Terminal:
         termlog = ctx.master.addons.get("termlog")
         if not isinstance(termlog, TermLog):
             return
-        if settings.json:
-            self._plain = self._plain or termlog.logger.formatter
-            termlog.logger.setFormatter(JsonLines())
-        elif self._plain is not None:
-            termlog.logger.setFormatter(self._plain)
+        self._plain = self._plain or NamedLines(termlog.logger.formatter or logging.Formatter())
+        termlog.logger.setFormatter(JsonLines() if settings.json else self._plain)
         self._show_flows(not settings.json)
 
     def _show_flows(self, shown: bool) -> None:

@@ -141,7 +141,8 @@ class Werkzeugkoppler:
             if visit.is_over:
                 return  # the client left
             raise
-        self._give(flow, visit, reply)
+        if not visit.is_over:  # the client may have left since the task ended
+            self._give(flow, visit, reply)
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         visit = self._visits.get(flow)

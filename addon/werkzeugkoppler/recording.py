@@ -41,7 +41,7 @@ class Recording:
             async for piece in self._answer.pieces:
                 self._size += len(piece)
                 if self._size > MAX_ANSWER_BYTES:
-                    raise UpstreamError(f"the upstream's answer is larger than {MAX_ANSWER_BYTES} bytes")
+                    raise UpstreamError(f"the answer is larger than {MAX_ANSWER_BYTES} bytes")
                 self._seen.append(piece)
                 yield piece
         except UpstreamError:

@@ -12,8 +12,8 @@ from werkzeugkoppler.config.exposure import warnings
 from werkzeugkoppler.config.schema import Settings
 from werkzeugkoppler.errors import ConfigError
 
-PATIENCE_SECONDS = 1.0
-"""How long a file that cannot be used may be one that is still being written."""
+PATIENCE_SECONDS = 2.0
+"""How long a file that cannot be used, or that would let everyone in, may be one that is being written."""
 
 logger = logging.getLogger(__name__)
 
@@ -87,6 +87,8 @@ class Reloader:
             except ConfigError as error:
                 problem = error
             else:
+                if self._settings.service_api_key and not settings.service_api_key:
+                    await sleep(PATIENCE_SECONDS)  # the key may be in the half that is still to come
                 # Read while it changed: half of one file and half of another.
                 return settings if await watch.signature(self._path) == seen else None
         await sleep(PATIENCE_SECONDS)

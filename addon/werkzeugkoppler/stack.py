@@ -3,10 +3,8 @@
 import json
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from anyio import create_task_group
 
@@ -49,7 +47,7 @@ class Stack:
         self.readers = _readers(settings)
         self._settled = False
         self._definitions: dict[str, tuple[Tool, str]] = {}
-        self._first_model: Any = None
+        self._first_model: str | None = None
         self.last_model: str | None = None
         """The model that answered last, or that the upstream last named first; for when it is away."""
 
@@ -94,23 +92,24 @@ class Stack:
             return self.settings.upstream_default_model
         if self._first_model is None:
             try:
-                self._first_model = json.loads(await self.models(link))["data"][0]["id"]
-            except (UpstreamError, ValueError, LookupError, TypeError) as error:
-                if isinstance(error, UpstreamError) and self.last_model is not None:
+                self._first_model = _first_id(await self.models(link))
+            except UpstreamError:
+                if self.last_model is not None:
                     return self.last_model  # it is away; what it answered with may be there again
-                raise ApiError(
-                    400,
-                    "the request names no model, upstream_default_model is not set, "
-                    "and the upstream lists none to take instead",
-                    code="missing_model",
-                ) from error
-        return str(self._first_model)
+        if self._first_model is None:
+            raise ApiError(
+                400,
+                "the request names no model, upstream_default_model is not set, "
+                "and the upstream lists none to take instead",
+                code="missing_model",
+            )
+        return self._first_model
 
     async def models(self, link: exchange.Link) -> bytes:
         """The upstream's list of models, as it sent it.
 
         Raises:
-            UpstreamError: It could not be had.
+            UpstreamError: It could not be had, or is none.
         """
         request = HttpRequest(
             "GET", f"{self.upstream.base_url}/v1/models", (("accept", "application/json"),), b""
@@ -119,9 +118,21 @@ class Stack:
             if not 200 <= answer.status < 300:
                 raise await read_refusal(answer)
             body = b"".join([piece async for piece in answer.pieces])
-        with suppress(ValueError, LookupError, TypeError):
-            self.last_model = str(json.loads(body)["data"][0]["id"])
+        self.last_model = _first_id(body) or self.last_model
         return body
+
+
+def _first_id(body: bytes) -> str | None:
+    """The first model of a list, `None` where it is empty.
+
+    Raises:
+        UpstreamError: It is no list of models.
+    """
+    try:
+        models = json.loads(body)["data"]
+        return str(models[0]["id"]) if models != [] else None
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise UpstreamError("the upstream's answer is no list of models") from error
 
 
 def _toolbox(settings: Settings, servers: SharedSources) -> Toolbox:

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from anyio import create_task_group, sleep, to_thread
+from anyio import create_task_group, move_on_after, to_thread
 
 from werkzeugkoppler.config.schema import Settings
 from werkzeugkoppler.stack import Stack
@@ -38,19 +38,23 @@ class Stacks:
         self._servers = SharedSources()
         self._store = Store(time.monotonic)
         self._turns: dict[Stack, int] = {}
-        self._closing: set[asyncio.Task[None]] = set()
+        self._ending: dict[Stack, asyncio.Task[None]] = {}
+        self._is_over = asyncio.Event()
 
     async def replace(self, settings: Settings) -> Stack:
         """Start a stack and put it to work; the one before ends with its last turn."""
         if settings.mcp_servers:
             await to_thread.run_sync(_import_sdk)
-        stack = Stack(settings, self._servers, self._store)
+        with self._servers.all_or_none():
+            stack = Stack(settings, self._servers, self._store)
         try:
             await stack.open()
         except BaseException:
             await stack.close()
             raise
         old, self.current = self.current, stack
+        if old is not None and old.settings.upstream_base_url == settings.upstream_base_url:
+            stack.last_model = old.last_model
         self._turns[stack] = 0
         if old is not None:
             self._close_if_done(old)
@@ -64,28 +68,29 @@ class Stacks:
         return Hold(stack, lambda: self._free(stack))
 
     async def close(self) -> None:
-        """End all stacks, whatever turns they have."""
-        for task in self._closing:
-            task.cancel()
+        """End all stacks, whatever turns they have, and wait for those that are ending already."""
         self.current = None
+        self._is_over.set()
         async with create_task_group() as group:
-            for stack in self._turns:
+            for stack in self._turns.keys() - self._ending.keys():
                 group.start_soon(stack.close)
+            if self._ending:
+                await asyncio.wait(self._ending.values())
 
     def _free(self, stack: Stack) -> None:
         self._turns[stack] -= 1
         self._close_if_done(stack)
 
     def _close_if_done(self, stack: Stack) -> None:
-        if stack is self.current or self._turns[stack]:
+        if stack is self.current or self._turns[stack] or self._is_over.is_set():
             return
-        task = asyncio.get_running_loop().create_task(self._close_later(stack), name="old stack's end")
-        if not task.done():
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+        task = asyncio.get_running_loop().create_task(self._end(stack), name="old stack's end")
+        self._ending[stack] = task
+        task.add_done_callback(lambda _: self._ending.pop(stack))
 
-    async def _close_later(self, stack: Stack) -> None:
-        await sleep(LINGER_SECONDS)
+    async def _end(self, stack: Stack) -> None:
+        with move_on_after(LINGER_SECONDS):
+            await self._is_over.wait()
         del self._turns[stack]
         await stack.close()
 

@@ -63,9 +63,13 @@ def test_a_service_address_has_nothing_else(url: str, what: str) -> None:
         ("https://example.org/openai", "https://example.org/openai"),
         ("https://example.org/v10", "https://example.org/v10"),
         ("http://[::1]:1234", "http://[::1]:1234"),
+        ("HTTPS://Models.Example.ORG:443/OpenAI/", "https://models.example.org/OpenAI"),
+        ("http://127.0.0.1:80", "http://127.0.0.1"),
+        ("http://[::1]", "http://[::1]"),
+        ("https://bücher.example:8443", "https://xn--bcher-kva.example:8443"),
     ],
 )
-def test_an_upstream_address_loses_its_last_slash(url: str, kept: str) -> None:
+def test_an_upstream_address_has_one_form(url: str, kept: str) -> None:
     assert upstream_url(url) == kept
 
 

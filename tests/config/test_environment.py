@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.config.files import UPSTREAM, loaded, problems
-from werkzeugkoppler.config.environment import overrides
+from werkzeugkoppler.config.environment import overrides, unknown
 from werkzeugkoppler.config.load import load
 
 DIGITS = "write plain digits, without quotes"
@@ -155,3 +155,12 @@ def test_every_variable_of_the_original_beats_the_file(
     said = before.model_dump(by_alias=True), after.model_dump(by_alias=True)
     was, became = (reduce(lambda values, name: values[name], key.split("."), values) for values in said)
     assert was != became == value
+
+
+def test_a_variable_that_sets_nothing_is_told_with_the_nearest_that_does() -> None:
+    slip, other = "WERKZEUGKOPPLER_MAX_TOOL_LOOP", "WERKZEUGKOPPLER_ZZZ"
+    environ = {slip: "1", other: "1", "WERKZEUGKOPPLER_CONFIG": "x", "WERKZEUGKOPPLER_LOG_LEVEL": "INFO"}
+    assert unknown(environ) == [
+        f"the environment variable {slip} sets nothing, did you mean {slip}S?",
+        f"the environment variable {other} sets nothing",
+    ]

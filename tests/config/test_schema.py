@@ -156,7 +156,7 @@ def server(**values: Any) -> dict[str, Any]:
         "headers": {},
         "connect_timeout_seconds": 10,
         "read_timeout_seconds": 60,
-        "allowed_tools": (),
+        "allowed_tools": None,
         "blocked_tools": (),
         "tool_call_timeout_seconds": 60,
     }

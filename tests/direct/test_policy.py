@@ -31,6 +31,14 @@ def test_a_pattern_matches_the_whole_first_word(code: str, pattern: str) -> None
     check(code, ["other", pattern], "first_token")
 
 
+@pytest.mark.parametrize("policy", ["first_token", "every_command"])
+def test_no_way_leads_out_of_the_folder_of_a_pattern(policy: Policy) -> None:
+    way_out = "/usr/local/bin/../../bin/id"
+    assert "is not an allowed" in refusal(way_out, "/usr/local/bin/*", policy=policy)
+    check(way_out, ["*"], policy)
+    check("../bin/x", ["../bin/*"], policy)
+
+
 @pytest.mark.parametrize("code", ["rm a", "ECHO a", "echo2", "", "'' a", "(echo)", "A=1 echo"])
 def test_any_other_first_word_is_refused(code: str) -> None:
     message = refusal(code, "echo", "ls*")
@@ -68,6 +76,8 @@ def test_a_line_that_cannot_be_told_is_refused_with_the_reason() -> None:
         ("echo a > f; cat < f >> g 2>&1", ["echo", "cat"]),
         ("> f rm a; 2>f <g id", ["rm", "id"]),
         ("echo a#b é", ["echo"]),
+        ("\necho 'a\nb' \"c\nd\";\n\nid |\n cat\n\n", ["echo", "id", "cat"]),
+        ("(\nls\n)", ["ls"]),
     ],
 )
 def test_the_commands_of_a_line_are_found(code: str, names: list[str]) -> None:
@@ -112,6 +122,10 @@ def test_the_commands_of_a_line_are_found(code: str, names: list[str]) -> None:
         "echo $'a'",
         "echo a # b",
         "ls \\\n-l",
+        "echo hi\n\\id -u",
+        "echo a\n>f",
+        "echo <<E\nE",
+        "ls " + "a" * 8192,
         "ls \\\n",
         "echo \\`id\\`",
         "ls\u00a0rm",

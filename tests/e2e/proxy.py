@@ -132,14 +132,16 @@ async def spawned(folder: Path, line: Sequence[str], command: Command) -> AsyncI
             await process.wait()
 
 
-async def ended(folder: Path, line: Sequence[str], command: Command | None = None) -> tuple[int, str]:
-    """Run a command line that should end by itself.
+async def ended(
+    folder: Path, line: Sequence[str], command: Command | None = None, seconds: float = READY_SECONDS
+) -> tuple[int, str]:
+    """Run a command line that should end by itself, within some seconds.
 
     Returns:
         The exit code, and everything it wrote.
     """
     async with spawned(folder, line, command or Command()) as process:
-        with anyio.fail_after(READY_SECONDS):
+        with anyio.fail_after(seconds):
             code = await process.wait()
     return code, (folder / "output.log").read_text(encoding="utf-8")
 

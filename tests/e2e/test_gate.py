@@ -1,9 +1,13 @@
 """Who may ask: the service key on the way in, the upstream's key on the way out."""
 
+from pathlib import Path
+
+import aiohttp
 import pytest
 
 from tests.e2e.client import CHAT_PATH, Client, question
 from tests.e2e.launch import SERVICE_KEY, UPSTREAM_KEY
+from tests.e2e.proxy import running
 from tests.fakes.answers import says
 from tests.fakes.upstream import Upstream
 
@@ -51,6 +55,20 @@ async def test_a_stranger_is_refused_before_anything_of_the_request_is_judged(st
 async def test_a_key_that_is_no_ascii_is_refused(stranger: Client) -> None:
     answer = await stranger.get("/v1/models", {"Authorization": "Bearer schlüssel"})
     assert answer.status == 401
+
+
+@pytest.mark.contract("WK-14")
+async def test_the_upstream_sees_its_key_however_its_address_is_written(
+    shared_upstream: Upstream, upstream: Upstream, tmp_path: Path
+) -> None:
+    upstream.script(says("Hello."))
+    address = shared_upstream.url.replace("http://127.0.0.1", "HTTP://LocalHost")
+    async with (
+        running(tmp_path, address, {}) as proxy,
+        aiohttp.ClientSession(proxy.url) as session,
+    ):
+        assert (await Client(session, SERVICE_KEY).chat()).status == 200
+    assert upstream.chats[0].header("authorization") == f"Bearer {UPSTREAM_KEY}"
 
 
 @pytest.mark.contract("WK-14", "WK-15")

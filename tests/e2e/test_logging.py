@@ -53,7 +53,7 @@ async def test_the_form_of_the_lines_follows_the_file_and_the_variable_wins(
         as_json = await reload(proxy, max_tool_loops=2)
         assert [line["message"] for line in records(as_json)] == ["Configuration reloaded: max_tool_loops"]
         as_text = await reload(proxy, logging={"json": False})
-        assert "] Configuration reloaded: logging\n" in as_text
+        assert "] INFO werkzeugkoppler.reload: Configuration reloaded: logging\n" in as_text
     command = Command(environ={"WERKZEUGKOPPLER_LOG_JSON": "on"}, plain=plain)
     async with running(tmp_path, upstream.url, {"logging": {"json": False}}, command) as proxy:
         records(await reload(proxy, max_tool_loops=3))

@@ -25,7 +25,18 @@ async def test_the_list_of_models_arrives_byte_for_byte(client: Client, upstream
 
 
 @pytest.mark.contract("WK-02")
-@pytest.mark.parametrize("failure", [Json({"error": "down"}, 503), Json({}, 401), Cut(b"")])
+@pytest.mark.parametrize(
+    "failure",
+    [
+        Json({"error": "down"}, 503),
+        Json({}, 401),
+        Cut(b""),
+        Raw(200, (("content-type", "text/html"),), b"<html>It works!</html>"),
+        Json(b'{"data": [{"id": "half'),
+        Json({"object": "list", "data": None}),
+        Json([]),
+    ],
+)
 async def test_without_the_upstreams_list_there_is_one_of_a_made_name(
     tmp_path: Path, failure: Answer
 ) -> None:

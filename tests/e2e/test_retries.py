@@ -13,7 +13,8 @@ from mitmproxy.io import FlowReader
 from tests.e2e.client import Client, Transcript
 from tests.e2e.declared import CALL_HELLO, HELLO
 from tests.e2e.launch import SERVICE_KEY, Command
-from tests.e2e.proxy import running
+from tests.e2e.proxy import Proxy, running
+from tests.e2e.test_traces import of, trace
 from tests.fakes.answers import RESET, Answer, Cut, Hang, Json, Sse, calls, says
 from tests.fakes.chunks import chunk
 from tests.fakes.upstream import Upstream
@@ -152,6 +153,16 @@ async def test_an_upstream_is_given_the_time_that_it_asks_for(client: Client, up
 
 
 @pytest.mark.contract("WK-145")
+async def test_what_the_upstream_says_is_in_no_trace(
+    client: Client, proxy: Proxy, upstream: Upstream
+) -> None:
+    upstream.script(Json({"error": {"message": "cannot answer: my secret question"}}, 503), says("Hello."))
+    answer = await client.chat()
+    events = await trace(proxy, answer.headers["X-Werkzeugkoppler-Trace-Id"])
+    assert [event["error"] for event in of("retry", events)] == ["the upstream answered 503"]
+    assert "secret question" not in proxy.traces
+
+
 async def test_an_endless_retry_ends_when_the_client_leaves(upstream: Upstream, tmp_path: Path) -> None:
     settings = {"upstream_connect_retries": -1, "upstream_retry_interval_ms": 1}
     upstream.script(*[BUSY] * 9, Hang())

@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.e2e.client import Client, Transcript
+from tests.e2e.client import Client, Transcript, question
 from tests.e2e.declared import CALL_HELLO, HELLO
 from tests.e2e.launch import SERVICE_KEY
 from tests.e2e.proxy import running
@@ -49,6 +49,17 @@ async def test_a_call_and_its_result_are_shown(client: Client, upstream: Upstrea
     assert transcript.joined("reasoning_content") == CALL_LINE + RESULT_LINE
     assert (transcript.text, transcript.tool_calls) == ("Let me see. Done.", [])
     assert_one_message(transcript)
+
+
+@pytest.mark.contract("WK-131")
+async def test_what_was_shown_is_not_sent_on_by_a_client_that_sends_it_back(
+    client: Client, upstream: Upstream
+) -> None:
+    """Mistral and Groq refuse the field (charmbracelet/crush#1590, janhq/jan#8136), pydantic-ai sends it."""
+    shown = {"role": "assistant", "content": "Done.", "reasoning_content": CALL_LINE + RESULT_LINE}
+    upstream.script(says("You're welcome."))
+    await client.chat(messages=[*question()["messages"], shown, {"role": "user", "content": "Thanks."}])
+    assert upstream.chats[0].json["messages"][1] == {"role": "assistant", "content": "Done."}
 
 
 @pytest.mark.contract("WK-131")

@@ -147,7 +147,7 @@ async def test_a_call_that_fails_is_sent_once(
 
 
 @pytest.mark.contract("WK-117")
-@pytest.mark.parametrize("arguments", ['{"text": ', "[1]"])
+@pytest.mark.parametrize("arguments", ['{"text": ', "[1]", '{"text": NaN}'])
 async def test_arguments_that_are_no_json_object_are_told_to_the_model(
     ready: Client, upstream: Upstream, stdio_log: ServerLog, arguments: str
 ) -> None:

@@ -6,6 +6,7 @@ server refuses the handshake of the protocol versions before 2026.
 """
 
 import os
+import subprocess
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -18,7 +19,10 @@ from mcp.server.lowlevel import Server
 PAGE = 3
 
 type Context = ServerRequestContext[Any, Any]
-type Run = Callable[[Context, dict[str, Any]], Awaitable[str]]
+type Run = Callable[[Context, dict[str, Any]], Awaitable[str | types.ImageContent]]
+
+PNG = "iVBORw0KGgo+/w=="
+"""The beginning of a picture, in base64."""
 
 
 async def add(_: Context, arguments: dict[str, Any]) -> str:
@@ -36,6 +40,10 @@ async def slow(context: Context, arguments: dict[str, Any]) -> str:
     return "done"
 
 
+async def big(_: Context, arguments: dict[str, Any]) -> str:
+    return "x" * int(arguments["size"])
+
+
 async def fail(_: Context, arguments: dict[str, Any]) -> str:
     raise ValueError("this tool always fails")
 
@@ -45,6 +53,12 @@ async def refuse(_: Context, arguments: dict[str, Any]) -> str:
 
 
 async def crash(_: Context, arguments: dict[str, Any]) -> str:
+    os._exit(3)
+
+
+async def crash_held(_: Context, arguments: dict[str, Any]) -> str:
+    """Crash, and leave a child that holds the pipes."""
+    subprocess.Popen(["sleep", "60"])  # noqa: ASYNC220 - it is not waited for
     os._exit(3)
 
 
@@ -62,17 +76,24 @@ async def grow(context: Context, arguments: dict[str, Any]) -> str:
     return "grown"
 
 
+async def picture(_: Context, arguments: dict[str, Any]) -> types.ImageContent:
+    return types.ImageContent(type="image", data=PNG, mime_type="image/png")
+
+
 TOOLS: dict[str, tuple[Run, dict[str, str]]] = {
     "add": (add, {"a": "number", "b": "number"}),
     "add.it": (add, {"a": "number", "b": "number"}),
     "echo": (echo, {"text": "string"}),
     "slow": (slow, {"seconds": "number"}),
+    "big": (big, {"size": "number"}),
     "fail": (fail, {}),
     "refuse": (refuse, {}),
     "crash": (crash, {}),
+    "crash_held": (crash_held, {}),
     "env": (env, {"name": "string"}),
     "header": (header, {"name": "string"}),
     "grow": (grow, {}),
+    "picture": (picture, {}),
 }
 """Each tool with the JSON types of its arguments, all of which are required."""
 
@@ -110,10 +131,11 @@ def tool(name: str) -> types.Tool:
 async def call_tool(context: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
     note(f"call {params.name}")
     try:
-        text = await TOOLS[params.name][0](context, params.arguments or {})
+        told = await TOOLS[params.name][0](context, params.arguments or {})
     except ValueError as error:
         return types.CallToolResult(content=[types.TextContent(type="text", text=str(error))], is_error=True)
-    return types.CallToolResult(content=[types.TextContent(type="text", text=text)])
+    part = types.TextContent(type="text", text=told) if isinstance(told, str) else told
+    return types.CallToolResult(content=[part])
 
 
 async def cancelled(_: Context, params: types.CancelledNotificationParams) -> None:

@@ -1,10 +1,12 @@
 """A command's output is read as it comes, and nothing of it is left behind."""
 
+import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -15,9 +17,11 @@ from werkzeugkoppler.tools.live_process import MAX_WAITING_BYTES, LiveProcess
 
 
 @asynccontextmanager
-async def started(script: str) -> AsyncIterator[LiveProcess]:
+async def started(script: str, limit_seconds: float | None = None) -> AsyncIterator[LiveProcess]:
     with anyio.fail_after(20):
-        process = await LiveProcess.start(["/bin/sh", "-c", script], cwd=Path.cwd(), environ=os.environ)
+        process = await LiveProcess.start(
+            ["/bin/sh", "-c", script], cwd=Path.cwd(), environ=os.environ, limit_seconds=limit_seconds
+        )
         try:
             yield process
         finally:
@@ -80,6 +84,49 @@ async def test_a_pipe_that_a_child_holds_open_ends_with_the_command() -> None:
         with anyio.fail_after(5):
             assert await everything(process) == b"a\n"
         assert process.exit_code == 0
+
+
+@pytest.mark.parametrize("group", ["", "import os; os.setsid(); "], ids=["in the group", "outside of it"])
+async def test_a_child_that_goes_on_writing_does_not_keep_the_command_alive(group: str) -> None:
+    child = f"""{sys.executable} -c '{group}import os; os.execvp("yes", ["yes"])'"""
+    async with started(f"{child} & echo a; exit 3") as process:
+        with anyio.fail_after(5):
+            assert (await everything(process)).startswith(b"a\n")
+        assert process.exit_code == 3
+
+
+async def test_a_command_beyond_its_time_is_ended_though_nobody_reads() -> None:
+    async with Lifelines.serving() as lifelines:
+        async with started(f"{sys.executable} {PROGRAM} {lifelines.port} 2 & yes", 0.5) as process:
+            await lifelines.until_begun(2)
+            await lifelines.running(0)
+            assert process.is_out_of_time
+            assert (await everything(process)).startswith(b"y\ny\n")
+
+
+async def test_a_command_within_its_time_was_not_out_of_time() -> None:
+    async with started("echo a", 20) as process:
+        assert await everything(process) == b"a\n"
+        assert not process.is_out_of_time
+
+
+async def test_a_command_out_of_time_can_say_so_while_it_ends() -> None:
+    async with started("trap 'head -c 1000000 /dev/zero; exit 5' TERM; yes & wait", 0.3) as process:
+        while await process.read():
+            pass
+        await process.close()
+        assert process.exit_code == 5
+
+
+async def test_nothing_is_left_of_a_command_whose_output_nobody_has_read(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    async with started(f"echo a; echo b > {fifo}; sleep 1000"):
+        await anyio.Path(fifo).read_text()
+        await anyio.wait_all_tasks_blocked()  # what it wrote has been taken
+    loop: Any = asyncio.get_running_loop()
+    assert [timer for timer in loop._scheduled if not timer.cancelled()] == []
+    assert not [task for task in asyncio.all_tasks() if task.get_name() == "live process"]
 
 
 async def test_closing_ends_the_whole_group_and_may_be_repeated() -> None:

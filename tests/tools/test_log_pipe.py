@@ -2,6 +2,7 @@
 
 import anyio
 import anyio.lowlevel
+import anyio.to_thread
 
 from werkzeugkoppler.tools.log_pipe import MAX_LINE_BYTES, log_pipe
 
@@ -26,12 +27,28 @@ async def test_a_last_line_without_an_end_arrives_when_the_child_is_gone() -> No
     assert await lines_of("one\ntwo", 2) == ["one", "two"]
 
 
-async def test_a_long_line_is_not_kept_until_its_end() -> None:
-    text = "x" * (MAX_LINE_BYTES + 1)
+async def test_a_long_line_is_cut_and_not_kept_until_its_end() -> None:
     lines: list[str] = []
     with anyio.fail_after(5):
         async with log_pipe(lines.append) as writing:
-            writing.write(text)
+            writing.write("x" * 3 * MAX_LINE_BYTES)
             writing.flush()
-            while "".join(lines) != text:
+            while not lines:
                 await anyio.lowlevel.checkpoint()
+            assert lines == ["x" * MAX_LINE_BYTES + " ..."]
+            writing.write("y\nnext\n")
+            writing.flush()
+            while len(lines) < 2:
+                await anyio.lowlevel.checkpoint()
+    assert lines[1:] == ["next"]
+
+
+async def test_a_flood_of_lines_is_bounded_and_what_is_missing_is_counted() -> None:
+    lines: list[str] = []
+    with anyio.fail_after(5):
+        async with log_pipe(lines.append) as writing:
+            await anyio.to_thread.run_sync(writing.write, "flood\n" * 100_000)
+            await anyio.to_thread.run_sync(writing.flush)
+            while not any("left out" in line for line in lines):
+                await anyio.lowlevel.checkpoint()
+    assert lines.count("flood") < 10_000

@@ -9,9 +9,8 @@ import anyio
 import pytest
 
 from werkzeugkoppler.config.reader_section import Reader
-from werkzeugkoppler.tools.process import Finished
+from werkzeugkoppler.tools.process import MAX_ARGUMENT_BYTES, Finished
 from werkzeugkoppler.tools.readers import (
-    MAX_ARGUMENT_BYTES,
     argument,
     message_reader,
     text_of,

@@ -158,10 +158,66 @@ def test_a_call_of_a_tool_that_takes_text_is_the_clients() -> None:
     assert message(collected(whole))["tool_calls"] == [custom]
 
 
-def test_a_call_whose_function_is_none_is_the_clients() -> None:
+def test_a_call_that_names_no_tool_is_left_out() -> None:
+    """As LM Studio sent one: https://github.com/lmstudio-ai/lmstudio-bug-tracker/issues/830"""
     whole = calls_completion(OURS)
-    whole["choices"][0]["message"]["tool_calls"] = [{"id": "c", "function": None}]
-    assert message(collected(whole))["tool_calls"] == [{"id": "c", "function": None}]
+    whole["choices"][0]["message"]["tool_calls"] = [{"id": "", "type": "function", "function": None}]
+    assert "tool_calls" not in message(collected(whole))
+    assert collected(whole)["choices"][0]["finish_reason"] == "stop"
+
+
+ODD_CALLS: dict[str, Any] = {
+    # https://github.com/ggml-org/llama.cpp/issues/20198
+    "arguments as an object": [
+        THEIRS.wire() | {"function": {"name": "edit_file", "arguments": {"path": "x"}}}
+    ],
+    "no id, no type": [{"function": THEIRS.wire()["function"]}],
+    "an empty id": [THEIRS.wire() | {"id": ""}],
+    "an id that is a number": [THEIRS.wire() | {"id": 7}],
+    "no array": THEIRS.wire(),
+    # Ollama numbers the calls of a plain answer too: ollama/ollama:openai/openai.go, ToToolCalls
+    "two with one index": [THEIRS.wire() | {"index": 0}, THEIRS.wire() | {"index": 0, "id": "b"}],
+    "two with one id": [THEIRS.wire(), THEIRS.wire()],
+}
+
+
+@pytest.mark.parametrize("told", ODD_CALLS.values(), ids=ODD_CALLS)
+def test_a_clients_calls_are_told_as_openai_tells_them(told: Any) -> None:
+    whole = calls_completion(THEIRS)
+    whole["choices"][0]["message"]["tool_calls"] = told
+    calls = message(collected(whole))["tool_calls"]
+    assert [json.loads(call["function"]["arguments"]) for call in calls] == [{"path": "x"}] * len(calls)
+    assert {(type(call["id"]), call["type"], call["function"]["name"]) for call in calls} == {
+        (str, "function", "edit_file")
+    }
+    assert all(call["id"] for call in calls) and len({call["id"] for call in calls}) == len(calls)
+
+
+@pytest.mark.parametrize("told", ODD_CALLS.values(), ids=ODD_CALLS)
+def test_our_calls_are_run_however_they_are_told(told: Any) -> None:
+    whole = calls_completion(OURS)
+    text = json.dumps(told).replace("edit_file", OURS.name)
+    whole["choices"][0]["message"]["tool_calls"] = json.loads(text)
+    calls = bring(new_answer(), whole).calls
+    assert [json.loads(call.arguments) for call in calls] == [{"path": "x"}] * len(calls)
+    assert calls and len({call.id for call in calls}) == len(calls)
+
+
+@pytest.mark.parametrize("calls", [None, [], "odd", ["odd"]])
+def test_an_answer_that_ends_for_calls_and_has_none_ends(calls: Any) -> None:
+    whole = completion("Well.", finish="tool_calls")
+    whole["choices"][0]["message"]["tool_calls"] = calls
+    (choice,) = collected(whole)["choices"]
+    assert (choice["finish_reason"], choice["message"]["content"]) == ("stop", "Well.")
+
+
+@pytest.mark.parametrize("done", [DONE, b""])
+def test_repairs_of_a_stream_are_known_before_the_leg_is_ended(done: bytes) -> None:
+    answer = new_answer()
+    assert answer.repairs == ()
+    for item in SseReader().feed(stream(chunk({"tool_calls": [OURS.wire()]})) + done):
+        answer.take(item)
+    assert answer.repairs == (("calls had no index",) if done else ())  # half an answer has none
 
 
 def test_only_the_first_choice_is_told() -> None:

@@ -55,7 +55,7 @@ def test_a_leg_tells_what_it_brought() -> None:
     assert [(call.id, call.name, call.arguments) for call in leg.calls] == [("made", "server__a", "{}")]
     assert leg.message["tool_calls"][0]["id"] == "made"
     assert (leg.finish_reason, leg.usage) == ("tool_calls", {"total_tokens": 1})
-    assert leg.repairs == ("tool call id None replaced",)
+    assert leg.repairs == ("a call had no id",)
 
 
 def test_a_call_that_is_not_run_has_an_id_all_the_same() -> None:

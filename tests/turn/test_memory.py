@@ -13,7 +13,7 @@ from werkzeugkoppler.wire.chat import ChatRequest, parse_request
 
 CALLED = '{"role":"assistant","content":"Let me see. ","tool_calls":[{"id":"x","n":1.0}]}'
 RESULT = '{"role":"tool","tool_call_id":"x","content":"{}"}'
-EXCHANGE = Hidden((CALLED, RESULT), "Done.")
+EXCHANGE = Hidden((CALLED, RESULT), {"content": "Done.", "reasoning": "Now say it."})
 QUESTION = {"role": "user", "content": "Do it."}
 ANSWER = {"role": "assistant", "content": "Let me see. Done."}
 NEXT = {"role": "user", "content": "And now?"}
@@ -50,7 +50,7 @@ def test_a_message_that_had_calls_of_both_kinds_is_replaced() -> None:
 
 def test_an_answer_that_stood_alone_stays_as_the_client_writes_it() -> None:
     answer = {"x": 1.0, "role": "assistant", "content": [{"type": "text", "text": "Let me see. Done.\n"}]}
-    whole = Hidden(EXCHANGE.messages, "Let me see. Done.")
+    whole = Hidden(EXCHANGE.messages, {"content": "Let me see. Done."})
     restored = memory(whole).restore(request(QUESTION, answer, NEXT))
     assert restored.messages[3] == answer
 
@@ -75,14 +75,14 @@ def test_nothing_is_put_into_another_history(messages: list[dict[str, Any]]) -> 
 
 @pytest.mark.contract("BX-04")
 def test_what_differs_for_the_same_history_is_in_doubt_for_good() -> None:
-    other = Hidden((CALLED, RESULT.replace("{}", "[]")), "Done.")
+    other = Hidden((CALLED, RESULT.replace("{}", "[]")), EXCHANGE.last)
     asked = request(QUESTION, ANSWER, NEXT)
     assert memory(EXCHANGE, other).restore(asked) is asked
     assert memory(EXCHANGE, other, EXCHANGE).restore(asked) is asked
 
 
 def test_of_the_same_calls_with_other_ids_the_latest_are_put_back() -> None:
-    again = Hidden(tuple(text.replace('"x"', '"y"') for text in EXCHANGE.messages), "Done.")
+    again = Hidden(tuple(text.replace('"x"', '"y"') for text in EXCHANGE.messages), EXCHANGE.last)
     restored = memory(EXCHANGE, again).restore(request(QUESTION, ANSWER, NEXT))
     assert restored.messages[2]["tool_call_id"] == "y"
 
@@ -91,3 +91,10 @@ def test_of_the_same_calls_with_other_ids_the_latest_are_put_back() -> None:
 def test_one_users_exchange_is_not_put_into_anothers_history(user: str | None, count: int) -> None:
     asked = request(QUESTION, ANSWER, NEXT, user=user)
     assert len(memory(EXCHANGE, user="ann").restore(asked).messages) == count
+
+
+def test_reasoning_that_a_client_sends_back_is_the_last_legs_alone() -> None:
+    answer = {**ANSWER, "reasoning": "Look first. Now say it.", "reasoning_content": "Hm."}
+    restored = memory(EXCHANGE).restore(request(QUESTION, answer, NEXT))
+    last = {"role": "assistant", "content": "Done.", "reasoning": "Now say it."}
+    assert restored.messages[3] == last

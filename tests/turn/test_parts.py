@@ -39,7 +39,6 @@ def test_reasoning_that_stands_beside_the_parts_is_kept() -> None:
     [
         None,
         "text",
-        [],
         [{"type": "text", "text": "a"}, {"type": "image_url", "image_url": {}}],
         [{"type": "thinking", "thinking": [{"type": "image_url"}]}],
         [{"text": 1}],
@@ -49,3 +48,14 @@ def test_reasoning_that_stands_beside_the_parts_is_kept() -> None:
 def test_what_is_not_all_text_is_left_alone(content: Any) -> None:
     delta = {"content": content}
     assert as_text(delta, "reasoning") is delta
+
+
+def test_reasoning_beside_an_image_is_told_apart() -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:,"}}
+    delta = {"content": [{"type": "thinking", "text": "Hm"}, {"type": "text", "text": "a"}, image]}
+    rest = [{"type": "text", "text": "a"}, image]
+    assert as_text(delta, "reasoning") == {"reasoning": "Hm", "content": rest}
+
+
+def test_an_empty_list_is_no_content() -> None:
+    assert as_text({"role": "assistant", "content": []}, "reasoning") == {"role": "assistant"}

@@ -197,5 +197,10 @@ def test_a_choice_that_was_forced_is_free_afterwards(choice: Any, expected: Any)
     assert json.loads(forced.with_free_choice().body())["tool_choice"] == expected
 
 
+def test_a_choice_of_no_known_form_is_free_afterwards() -> None:
+    odd = draft(tool_choice={"type": "allowed_tools", "allowed_tools": None}).with_free_choice()
+    assert json.loads(odd.body())["tool_choice"]["allowed_tools"] == {"mode": "auto"}
+
+
 def test_a_choice_that_nobody_made_stays_unmade() -> None:
     assert "tool_choice" not in json.loads(draft().with_free_choice().body())

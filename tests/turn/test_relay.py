@@ -92,9 +92,15 @@ def test_an_error_that_is_null_is_none() -> None:
     assert relay(stream(*chunks)).shown == stream(*chunks)
 
 
-@pytest.mark.parametrize("finish", ["stop", "length", "content_filter", "tool_calls"])
+@pytest.mark.parametrize("finish", ["stop", "length", "content_filter", "function_call"])
 def test_the_reason_for_the_end_is_told(finish: str) -> None:
     assert relay(stream(*text_chunks("a", finish=finish))).finishes == [finish]
+
+
+def test_a_finish_for_calls_of_which_there_are_none_is_a_stop() -> None:
+    relayed = relay(stream(*text_chunks("a", finish="tool_calls")))
+    assert relayed.finishes == ["stop"]
+    assert relayed.legs[0].repairs == ("finish_reason was tool_calls without a call",)
 
 
 def test_a_finish_that_comes_twice_is_told_once() -> None:
@@ -102,10 +108,17 @@ def test_a_finish_that_comes_twice_is_told_once() -> None:
     assert relayed.finishes == ["stop"]
 
 
-@pytest.mark.parametrize("late", [{"content": "b"}, {"tool_calls": [Call("edit").wire() | {"index": 0}]}])
-def test_what_comes_after_the_finish_is_not_shown(late: dict[str, Any]) -> None:
-    relayed = relay(stream(*text_chunks("a", usage=None), chunk(late)))
+def test_a_call_that_comes_after_another_finish_is_not_shown() -> None:
+    late = chunk({"tool_calls": [Call("edit").wire() | {"index": 0}]})
+    relayed = relay(stream(*text_chunks("a", usage=None), late))
     assert relayed.shown == stream(*text_chunks("a", usage=None))
+
+
+def test_a_call_that_comes_after_the_finish_of_another_is_shown() -> None:
+    calls = [{"tool_calls": [Call("edit", id=f"call_{n}").wire() | {"index": n}]} for n in range(2)]
+    relayed = relay(stream(*(chunk(delta, finish="tool_calls") for delta in calls)))
+    assert [call["id"] for call in relayed.calls] == ["call_0", "call_1"]
+    assert relayed.finishes == ["tool_calls"]
 
 
 def test_a_note_without_a_text_passes_after_the_finish() -> None:

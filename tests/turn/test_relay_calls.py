@@ -3,7 +3,7 @@
 import pytest
 
 from tests.fakes.chunks import Call, calls_chunks, chunk, text_chunks
-from tests.turn.relaying import relay, stream
+from tests.turn.relaying import feed, new_answer, relay, stream
 
 OURS = Call("server__add", '{"a": 1}', "call_ours")
 THEIRS = Call("edit_file", '{"path": "x"}', "call_theirs")
@@ -122,3 +122,21 @@ def test_a_call_of_a_tool_that_takes_text_ends_the_turn_beside_ours() -> None:
     relayed = relay(stream(chunk({"tool_calls": [ours, custom]}), chunk({}, finish="tool_calls")))
     assert relayed.calls == [custom | {"index": 0}]
     assert (relayed.legs[0].calls, relayed.finishes) == ((), ["tool_calls"])
+
+
+def test_two_pieces_of_one_call_in_a_chunk_are_one() -> None:
+    """OpenAI's client puts them into places of their own: https://github.com/openai/openai-python/issues/3201"""
+    custom = {"index": 0, "id": "c", "type": "custom", "custom": {"name": "patch", "input": "*** "}}
+    pieces = [custom, {"index": 0, "custom": {"input": "End"}}, {"index": 0, "extra_content": 1}]
+    relayed = relay(stream(chunk({"tool_calls": pieces}), chunk({}, finish="tool_calls")))
+    assert relayed.calls == [custom | {"custom": {"name": "patch", "input": "*** End"}, "extra_content": 1}]
+    theirs = {"index": 0, "id": "t", "function": {"name": "edit_file"}}
+    relayed = relay(stream(chunk({"tool_calls": [theirs, {"index": 0}]}), chunk({}, finish="tool_calls")))
+    assert relayed.calls[0]["function"] == {"name": "edit_file", "arguments": ""}
+    assert relayed.legs[0].repairs == ("a call came in two pieces at once",)
+
+
+def test_repairs_are_known_before_the_leg_is_ended() -> None:
+    answer = new_answer()
+    feed(answer, [stream(chunk({"tool_calls": [OURS.wire()]}), chunk({}, finish="tool_calls"))])
+    assert answer.repairs == ("calls had no index",) == answer.end_leg().repairs

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from tests.turn.relaying import Relayed
+from tests.wire.completed import from_chunks
 from werkzeugkoppler.upstreams import demo
 from werkzeugkoppler.upstreams.demo import demo_upstream
-from werkzeugkoppler.wire.completion import from_chunks
 from werkzeugkoppler.wire.http import HttpRequest, media_type
 
 HELLO = {"role": "user", "content": "hello there"}

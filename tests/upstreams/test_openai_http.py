@@ -13,6 +13,7 @@ from tests.fakes.chunks import DONE, chunk, event
 from tests.fakes.http1 import Connection, Recorded
 from tests.fakes.upstream import CHAT_PATH, Upstream
 from werkzeugkoppler.errors import Cause, UpstreamError
+from werkzeugkoppler.upstreams import openai_http
 from werkzeugkoppler.upstreams.base import UpstreamState
 from werkzeugkoppler.upstreams.openai_http import OpenAiHttp
 from werkzeugkoppler.wire.http import HttpRequest
@@ -273,3 +274,29 @@ async def test_of_an_upstream_that_was_not_asked_nothing_is_known(upstream: Open
 
 async def test_an_upstream_that_was_never_opened_closes() -> None:
     await OpenAiHttp("http://x", api_key=None, connect_timeout=1, read_timeout=1).close()
+
+
+async def test_an_upstream_that_does_not_read_what_it_is_sent_has_failed() -> None:
+    async def deaf(stream: SocketStream) -> None:
+        async with stream:
+            await anyio.sleep_forever()
+
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    url = f"http://127.0.0.1:{listener.extra(SocketAttribute.local_port)}"
+    with anyio.fail_after(BOUND_SECONDS):
+        async with listener, anyio.create_task_group() as tasks:
+            tasks.start_soon(listener.serve, deaf)
+            async with opened(url, connect_timeout=0.2, read_timeout=0.1) as upstream:
+                with pytest.raises(UpstreamError, match="nothing came within"):
+                    await ask(upstream, body=b"x" * 20_000_000)
+            tasks.cancel_scope.cancel()
+
+
+async def test_a_list_is_not_waited_for_as_long_as_an_answer(
+    server: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openai_http, "LIST_SECONDS", 0.1)
+    server.models = Hang()
+    async with opened(server.url, read_timeout=60) as upstream:
+        with pytest.raises(UpstreamError, match="nothing came within"):
+            await ask(upstream, method="GET", url=f"{upstream.base_url}/v1/models", body=b"")

@@ -128,8 +128,52 @@ SHAPES: dict[str, tuple[Deltas, list[tuple[str, str, str]]]] = {
     ),
     "arguments as an object": ([part({"x": 1}, index=0, id="a", name="add")], [ADD]),
     "arguments as an array": ([part([1], index=0, id="a", name="add")], [("a", "add", "[1]")]),
+    "arguments as a number": ([part(5, index=0, id="a", name="add")], [("a", "add", "5")]),
+    "arguments as null": (
+        [{"index": 0, "id": "b", "function": {"name": "sub", "arguments": None}}],
+        [("b", "sub", "")],
+    ),
+    "the id a number": ([part("{}", index=0, id=7, name="sub")], [("7", "sub", "{}")]),
+    "ids that are numbers, one index": (
+        [part("{}", index=0, id=n, name="sub") for n in (0, 1)],
+        [("0", "sub", "{}"), ("1", "sub", "{}")],
+    ),
+    "the index a word": (
+        [part("{", index="0", id="a", name="sub"), part("}", index="0")],
+        [("a", "sub", "{}")],
+    ),
+    "the whole call again": ([part('{"x":1}', index=0, id="a", name="add")] * 2, [ADD]),
+    "the arguments again, without a name": (
+        [part('{"x":1}', index=0, id="a", name="add"), part('{"x":1}', index=0)],
+        [ADD],
+    ),
+    "one index, one id, two whole calls": (
+        [part('{"x":1}', index=0, id="a", name="add"), part("{}", index=0, id="a", name="sub")],
+        [ADD, ("made_1", "sub", "{}")],
+    ),
+    "no index, one id, two whole calls": (
+        [part('{"x":1}', id="a", name="add"), part('{"x":2}', id="a", name="add")],
+        [ADD, ("made_1", "add", '{"x":2}')],
+    ),
+    "no index, no id, the second without arguments at first": (
+        [part('{"x":1}', name="add"), part("", id="b", name="sub"), part("{}")],
+        [("made_1", *ADD[1:]), SUB],
+    ),
+    "two indexes, one id, the first without arguments": (
+        [part("", index=0, id="a", name="add"), part("{}", index=1, id="a", name="sub")],
+        [("a", "add", ""), ("made_1", "sub", "{}")],
+    ),
+    # https://github.com/dyedd/lens/issues/49: the second call's name is lost. It is not guessed, and what
+    # is no JSON is not run.
+    "the head of the second call lost": (
+        [part("", index=0, id="a", name="add"), part('{"x":1}', index=0, name=""), part('{"x":2}', index=0)],
+        [("a", "add", '{"x":1}{"x":2}')],
+    ),
+    "pieces that look like whole ones": (
+        [part('{"x":{}', index=0, id="a", name="add"), part('{"y":1}}', index=0, id="a", name="add")],
+        [("a", "add", '{"x":{}{"y":1}}')],
+    ),
     "no arguments": ([part(index=0, id="b", name="sub")], [("b", "sub", "")]),
-    "a function that is none": ([{"index": 0, "id": "a", "function": "add"}], [("a", "", "")]),
 }
 
 
@@ -141,15 +185,19 @@ def test_the_calls_that_were_meant_are_found(parts: Deltas, expected: list[tuple
 @pytest.mark.parametrize(
     ("parts", "repair"),
     [
-        ([part({"x": 1}, index=0, id="a", name="add")], "arguments came as an object"),
-        ([part("{}", id="a", name="add")], "tool call without an index"),
+        ([part({"x": 1}, index=0, id="a", name="add")], "arguments were no text"),
+        ([part("{}", id="a", name="add")], "calls had no index"),
         (SHAPES["Ollama: every call has index 0"][0], "calls shared an index"),
-        ([part("{}", index=0, name="add")], "tool call id None replaced"),
-        ([part("{}", index=n, id="a", name="add") for n in (0, 1)], "tool call id 'a' replaced"),
+        ([part("{}", index=0, name="add")], "a call had no id"),
+        ([part("{}", index=n, id="a", name="add") for n in (0, 1)], "two calls had one id"),
     ],
 )
 def test_what_was_mended_is_told(parts: Deltas, repair: str) -> None:
     assert repair in assembled(parts).repairs
+
+
+def test_a_repair_of_many_deltas_is_told_once() -> None:
+    assert assembled([part("", id="a", name="add"), *[part("x")] * 500]).repairs == ["calls had no index"]
 
 
 def test_what_needs_no_mending_is_not_told() -> None:
@@ -193,6 +241,31 @@ def test_what_a_vendor_puts_beside_a_call_goes_back_with_it() -> None:
         "function": {"name": "add", "arguments": "{}"},
         "extra_content": {"google": 1},
     }
+
+
+@pytest.mark.parametrize("function", ["add", None, {"arguments": "{}"}, {"name": 5}])
+def test_a_call_without_a_name_is_left_out(function: Any) -> None:
+    """As LM Studio sent one: https://github.com/lmstudio-ai/lmstudio-bug-tracker/issues/830"""
+    assembler = assembled([{"index": 0, "id": "", "type": "function", "function": function}])
+    assembler.settle()
+    assert (assembler.calls, "tool_calls" in assembler.message()) == ([], False)
+    assert "a call without a name was left out" in assembler.repairs
+
+
+def test_a_call_of_a_tool_that_takes_text_is_joined() -> None:
+    pieces = [{"name": "patch", "input": "*** "}, {"input": "End"}, {"name": "patch", "input": "!"}]
+    assembler = assembled([{"index": 0, "id": "c", "custom": piece} for piece in pieces])
+    assembler.settle()
+    assert assembler.message()["tool_calls"] == [
+        {"id": "c", "type": "custom", "custom": {"name": "patch", "input": "*** End!"}}
+    ]
+
+
+def test_a_call_in_the_old_form_is_joined() -> None:
+    assembler = new_assembler()
+    for piece in ({"name": "add", "arguments": ""}, {"arguments": '{"x"'}, {"arguments": ":1}"}):
+        assembler.add({"function_call": piece})
+    assert assembler.message()["function_call"] == {"name": "add", "arguments": '{"x":1}'}
 
 
 def test_texts_are_joined_and_all_else_is_kept() -> None:

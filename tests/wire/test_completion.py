@@ -6,8 +6,15 @@ from typing import Any
 import pytest
 
 from tests.fakes.chunks import USAGE, Call, calls_chunks, calls_completion, chunk, completion, text_chunks
+from tests.wire.completed import chunks_of, from_chunks
 from werkzeugkoppler.errors import Cause, UpstreamError
-from werkzeugkoppler.wire.completion import calls_of, first_choice, from_chunks, parse_completion, to_chunks
+from werkzeugkoppler.wire.completion import (
+    calls_of,
+    first_choice,
+    join_logprobs,
+    parse_completion,
+    repairs_of,
+)
 
 ADD = Call("add", '{"x":1}', "call_a")
 SUB = Call("sub", "{}", "call_b")
@@ -46,9 +53,13 @@ def test_the_first_choice_is_the_one_with_index_0(choices: Any, expected: int | 
     assert (choice and choice["n"]) == expected
 
 
-@pytest.mark.parametrize("calls", [None, [], "odd", {}, ["odd"]])
+@pytest.mark.parametrize("calls", [None, [], "odd", ["odd"]])
 def test_calls_that_are_none_are_passed_over(calls: Any) -> None:
     assert calls_of({"tool_calls": calls}) == []
+
+
+def test_a_call_that_stands_alone_is_one() -> None:
+    assert calls_of({"tool_calls": ADD.wire()}) == [ADD.wire()]
 
 
 @pytest.mark.parametrize(
@@ -56,7 +67,7 @@ def test_calls_that_are_none_are_passed_over(calls: Any) -> None:
     [completion("Hello"), calls_completion(ADD, SUB), calls_completion(ADD, text="Wait"), completion("")],
 )
 def test_a_completion_comes_back_from_its_chunks(whole: dict[str, Any]) -> None:
-    back = from_chunks(to_chunks(whole), no_id)
+    back = from_chunks(chunks_of(whole), no_id)
     message = {k: v for k, v in whole["choices"][0]["message"].items() if v is not None}
     assert {k: v for k, v in back["choices"][0]["message"].items() if v is not None} == {
         k: v for k, v in message.items() if v != ""
@@ -68,7 +79,7 @@ def test_a_completion_comes_back_from_its_chunks(whole: dict[str, Any]) -> None:
 
 
 def test_a_completion_is_streamed_as_a_message_a_finish_and_its_usage() -> None:
-    first, last, usage = to_chunks(completion("Hello", service_tier="flex"))
+    first, last, usage = chunks_of(completion("Hello", service_tier="flex"))
     assert first["choices"] == [
         {
             "index": 0,
@@ -86,17 +97,17 @@ def test_calls_are_numbered_whatever_the_completion_says() -> None:
     whole = calls_completion(ADD, SUB)
     for call in whole["choices"][0]["message"]["tool_calls"]:
         call["index"] = 0
-    first, *_ = to_chunks(whole)
+    first, *_ = chunks_of(whole)
     assert [call["index"] for call in first["choices"][0]["delta"]["tool_calls"]] == [0, 1]
 
 
 def test_a_completion_without_usage_has_no_usage_chunk() -> None:
-    assert len(list(to_chunks(completion("Hello", usage=None)))) == 2
+    assert len(chunks_of(completion("Hello", usage=None))) == 2
 
 
 def test_a_completion_without_a_reason_for_its_end_was_finished() -> None:
     whole = completion("Hello") | {"choices": [{"message": {"content": "Hello"}}]}
-    assert list(to_chunks(whole))[1]["choices"][0]["finish_reason"] == "stop"
+    assert chunks_of(whole)[1]["choices"][0]["finish_reason"] == "stop"
 
 
 def test_a_stream_is_made_one_completion() -> None:
@@ -172,3 +183,59 @@ def test_an_error_in_place_of_a_completion_is_told_as_it_is() -> None:
     with pytest.raises(UpstreamError) as caught:
         parse_completion(body)
     assert (caught.value.body(), caught.value.error()) == (body, {"message": "no memory", "code": 7})
+
+
+def test_log_probabilities_of_a_stream_are_those_of_all_its_chunks() -> None:
+    chunks = text_chunks("Hel", "lo", usage=None)
+    for number, piece in enumerate(chunks):
+        piece["choices"][0]["logprobs"] = {"content": [{"token": number}]} if number else None
+    back = from_chunks(chunks, no_id)
+    assert back["choices"][0]["logprobs"] == {"content": [{"token": n} for n in (1, 2, 3)]}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "both"),
+    [
+        (None, None, None),
+        (None, {"content": [1]}, {"content": [1]}),
+        ({"content": [1]}, None, {"content": [1]}),
+        (
+            {"content": [1], "refusal": None},
+            {"content": [2], "refusal": [3]},
+            {"content": [1, 2], "refusal": [3]},
+        ),
+        ({"content": None, "x": 1}, {"content": None}, {"content": None, "x": 1}),
+    ],
+)
+def test_log_probabilities_are_joined_kind_by_kind(first: Any, second: Any, both: Any) -> None:
+    assert join_logprobs(first, second) == both
+
+
+def test_a_body_that_says_a_key_twice_is_read_as_others_would() -> None:
+    body = b'{"choices":[{"message":{"content":"a"}}],"x":1,"x":NaN}'
+    assert parse_completion(body).raw("x") == "NaN"
+
+
+@pytest.mark.parametrize(
+    ("whole", "repairs"),
+    [
+        (completion("Hello"), ()),
+        (calls_completion(ADD, SUB), ()),
+        (calls_completion(ADD, ADD._replace(id="")), ("a call had no id",)),
+        (calls_completion(ADD, finish="stop"), ("finish_reason was stop after calls",)),
+        (calls_completion(finish="tool_calls"), ("finish_reason was tool_calls without a call",)),
+    ],
+)
+def test_what_has_to_be_mended_is_known_from_a_body(whole: dict[str, Any], repairs: tuple[str, ...]) -> None:
+    assert repairs_of(json.dumps(whole).encode()) == repairs
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>tool_calls", b'{"tool_calls":[]}', b"\xfftool_calls"])
+def test_in_what_is_no_completion_nothing_is_mended(body: bytes) -> None:
+    assert repairs_of(body) == ()
+
+
+def test_what_a_vendor_puts_beside_a_delta_is_kept() -> None:
+    piece = chunk({"content": "a"}, finish="stop")
+    piece["choices"][0] |= {"stop_reason": "eos", "token_ids": None}
+    assert from_chunks([piece], no_id)["choices"][0]["stop_reason"] == "eos"

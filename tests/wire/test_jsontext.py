@@ -61,6 +61,13 @@ def test_a_key_that_stands_twice_is_an_error() -> None:
         JsonObject.parse('{"a":1, "\\u0061":2}')
 
 
+def test_a_lenient_reader_takes_what_the_standard_reader_takes() -> None:
+    text = '{"a":1, "a":NaN, "b":-Infinity}'
+    parsed = JsonObject.parse(text, lenient=True)
+    assert (str(parsed.values), parsed.raw("a")) == (str(json.loads(text)), "NaN")
+    assert parsed.edited({}) == text
+
+
 def test_nesting_without_end_is_an_error() -> None:
     with pytest.raises(ValueError, match="nested too deeply"):
         JsonObject.parse('{"a":' + "[" * 200_000)

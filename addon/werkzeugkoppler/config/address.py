@@ -11,6 +11,9 @@ SERVICE_EXAMPLE = "http://127.0.0.1:8080"
 UPSTREAM_EXAMPLE = "http://127.0.0.1:11434"
 
 
+_PORTS = {"http": 80, "https": 443}
+
+
 class ServiceAddress(NamedTuple):
     """Where the service listens."""
 
@@ -40,7 +43,9 @@ def service_address(url: str) -> ServiceAddress:
 
 
 def upstream_url(url: str) -> str:
-    """An upstream's address without a slash at its end, or the word `demo`.
+    """An upstream's address in the form that a flow's URL has, without a slash at its end; or `demo`.
+
+    The upstream's key is sent where a request's URL begins with it.
 
     Raises:
         ValueError: It is no such address; the text says what to do.
@@ -54,7 +59,17 @@ def upstream_url(url: str) -> str:
         raise ValueError(f"has no usable host and port: write it as {UPSTREAM_EXAMPLE}")
     if parts.path.rstrip("/").endswith("/v1"):
         raise ValueError("ends with /v1, which is added to it: leave /v1 off")
-    return url.rstrip("/")
+    try:
+        host = parts.hostname.encode("idna").decode()
+    except UnicodeError:
+        raise ValueError(f"has no usable host and port: write it as {UPSTREAM_EXAMPLE}") from None
+    return f"{parts.scheme}://{authority(parts.scheme, host, parts.port)}{parts.path.rstrip('/')}"
+
+
+def authority(scheme: str, host: str, port: int | None) -> str:
+    """A host and its port as they stand in a URL: the scheme's own port is left off."""
+    name = f"[{host}]" if ":" in host else host
+    return name if port in (None, _PORTS.get(scheme)) else f"{name}:{port}"
 
 
 def is_loopback(host: str) -> bool:

@@ -58,7 +58,7 @@ def read(name: str, content: bytes, as_written: Sequence[Path] = ()) -> Document
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        before = content[: error.start].decode()
+        before = content[: error.start].decode(errors="ignore")  # a BOM moves the offset
         raise _unreadable(name, _end_of(before), "is not UTF-8: save the file as UTF-8") from error
     builder = _Builder(name, as_written)
     try:

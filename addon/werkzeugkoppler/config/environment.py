@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Literal, get_args
 
 from pydantic.fields import FieldInfo
@@ -12,9 +13,14 @@ from werkzeugkoppler.config.schema import Settings
 from werkzeugkoppler.config.section import Section
 
 PREFIX = "WERKZEUGKOPPLER_"
+PATH_VARIABLE = f"{PREFIX}CONFIG"
+"""Names the config file."""
 
 _FURTHER: dict[str, Path] = {"LOG_LEVEL": ("logging", "level"), "LOG_JSON": ("logging", "json")}
 """Variables whose key is not at the top."""
+
+_NO_KEYS = ("CONFIG", "DOCTOR_KEY")
+"""Variables that stand for no key: they say what a command line says."""
 
 _YES = ("true", "1", "yes", "on")
 _NO = ("false", "0", "no", "off")
@@ -41,6 +47,18 @@ def overrides(environ: Mapping[str, str]) -> Iterator[Override]:
         # An empty variable is what a compose file makes of an unset one: it must not remove a key.
         if text:
             yield Override(PREFIX + name, path, _typed(text, path))
+
+
+def unknown(environ: Mapping[str, str]) -> list[str]:
+    """A sentence for each variable that begins as ours do and is none: a slip of the pen sets nothing."""
+    known = [*_NO_KEYS, *_of_the_schema(), *_FURTHER]
+    given = [name.removeprefix(PREFIX) for name in sorted(environ) if name.startswith(PREFIX)]
+    sentences = []
+    for name in (name for name in given if name not in known):
+        near = get_close_matches(name, known, n=1)
+        advice = f", did you mean {PREFIX}{near[0]}?" if near else ""
+        sentences.append(f"the environment variable {PREFIX}{name} sets nothing{advice}")
+    return sentences
 
 
 def _of_the_schema() -> dict[str, Path]:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from werkzeugkoppler.config import document
 from werkzeugkoppler.config.aliases import contradictions
 from werkzeugkoppler.config.document import Document
-from werkzeugkoppler.config.environment import Override, overrides
+from werkzeugkoppler.config.environment import PATH_VARIABLE, Override, overrides
 from werkzeugkoppler.config.problem import Path, Place, Problem, dotted
 from werkzeugkoppler.config.schema import AS_WRITTEN, Settings
 from werkzeugkoppler.config.unique import repeated_names
@@ -17,7 +17,6 @@ from werkzeugkoppler.config.wording import problem_of
 from werkzeugkoppler.errors import ConfigError
 
 DEFAULT_PATH = "config.yaml"
-PATH_VARIABLE = "WERKZEUGKOPPLER_CONFIG"
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
 """A configuration has some hundred lines; what is larger is another file, named by mistake."""

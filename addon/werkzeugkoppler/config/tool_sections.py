@@ -29,8 +29,8 @@ class McpServer(Section):
     cwd: str | None = None
     url: NonBlank | None = Field(default=None, validate_default=True)
     headers: dict[str, str] = Field(default={}, repr=False)
-    allowed_tools: Patterns = ()
-    """Patterns of tool names; none: all of its tools."""
+    allowed_tools: Patterns | None = None
+    """Patterns of tool names; None: all of its tools; an empty list: not one."""
     blocked_tools: Patterns = ()
     """Patterns of tool names that are left out even if allowed."""
     connect_timeout_seconds: Seconds = 10

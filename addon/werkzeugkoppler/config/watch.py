@@ -18,8 +18,9 @@ QUIET_SECONDS = 0.2
 """A file that has not changed for so long is not being written any more."""
 RESTLESS_SECONDS = 10.0
 """A file that never comes to rest is looked at all the same."""
-LOOK_SECONDS = 30.0
-"""Looked at so often also when nothing was told: a network's file system tells nothing."""
+LOOK_SECONDS = 2.0
+"""Looked at so often also when nothing was told: a network's file system tells nothing, and no file system
+tells of what happens while the watching begins."""
 
 type Signature = tuple[int, int, int] | None
 """What changes whenever a file does: its inode, size in bytes and time in ns; `None`: there is no file."""

@@ -6,9 +6,7 @@ from fnmatch import fnmatchcase
 from typing import Literal
 
 from werkzeugkoppler.errors import ApiError
-
-MAX_CODE_BYTES = 128 * 1024 - 1
-"""What Linux lets one argument have; to look at more would take its time for nothing."""
+from werkzeugkoppler.tools.process import MAX_ARGUMENT_BYTES
 
 type Policy = Literal["first_token", "every_command"]
 
@@ -24,17 +22,23 @@ def check(code: str, patterns: Sequence[str], policy: Policy) -> None:
         ApiError: 400, it may not run; the message says what may (WK-58).
     """
     size = len(code.encode("utf-8", "replace"))
-    if size > MAX_CODE_BYTES:
-        raise _refusal(f"this direct command has {size} bytes, and a shell takes {MAX_CODE_BYTES}")
+    if size > MAX_ARGUMENT_BYTES:  # to look at more would take its time for nothing
+        raise _refusal(f"this direct command has {size} bytes, and a shell takes {MAX_ARGUMENT_BYTES}")
     if policy == "every_command":
         names = _every_command(code)
     else:
         names = [_first_token(code)]
     for name in names:
-        if not name or not any(fnmatchcase(name, pattern) for pattern in patterns):
+        if not name or not any(_matches(name, pattern) for pattern in patterns):
             allowed = "\n".join(patterns)
             problem = f"`{name}` is not an allowed direct command. Allowed commands are:\n{allowed}"
             raise _refusal(problem)
+
+
+def _matches(name: str, pattern: str) -> bool:
+    # `/usr/local/bin/*` is meant for what is in there, and `..` leads out of it.
+    leads_out = ".." in name.split("/") and ".." not in pattern.split("/") and pattern != "*"
+    return not leads_out and fnmatchcase(name, pattern)
 
 
 def _first_token(code: str) -> str:

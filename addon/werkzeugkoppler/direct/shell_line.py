@@ -5,7 +5,7 @@ through, by a list of what is known, never by one of what is bad.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tree_sitter import Language, Node, Parser
 from tree_sitter_bash import language
@@ -38,8 +38,16 @@ _RESERVED = frozenset(
     "if then else elif fi do done case esac while until for in function select coproc time".split()
 )
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-_BETWEEN = re.compile(rb"[ \t\n]*")
+_BETWEEN = re.compile(rb"[ \t]*")
+_BETWEEN_LINES = re.compile(rb"[ \t\n]*")
+_BEFORE_LINES = frozenset({"", "\n", ";", "|", "&&", "||", "&", "(", "{"})
+"""The leaves after which a line break changes nothing; the empty one stands for the beginning."""
+_OF_LINES = frozenset({"\n", "raw_string", "string_content"})
+"""The leaves that may hold a line break. In any other it ends a command that the parser sees go on."""
 _SUBSTITUTION = re.compile(rb"`|\$[({\[]|[<>]\(")
+
+MAX_BYTES = 8 * 1024
+"""Of a line that is parsed: the parser lets nobody else run meanwhile, and some lines take it long."""
 
 _LANGUAGE = Language(language())
 
@@ -58,14 +66,14 @@ def commands_of(code: str) -> list[str]:
     if _CONTROL.search(code):
         raise RefusedLine("a control character")
     source = code.encode("utf-8", "replace")
+    if len(source) > MAX_BYTES:
+        raise RefusedLine(f"more than {MAX_BYTES} bytes")
+    if "<<" in code:
+        raise RefusedLine("a here-document or a here-string")  # many of them take the parser seconds
     nodes = list(_nodes(Parser(_LANGUAGE).parse(source).root_node))
     for node in nodes:
         _check(node)
-    leaves = [(node.start_byte, node.end_byte) for node in nodes if not node.child_count]
-    starts, ends = [*(start for start, _ in leaves), len(source)], [0, *(end for _, end in leaves)]
-    # What the parser passes over, another shell might read.
-    if not all(map(_BETWEEN.fullmatch, [source] * len(ends), ends, starts)):
-        raise RefusedLine("a line continuation or an unusual space")
+    _check_gaps(source, nodes)
     commands = [_name(node) for node in nodes if node.type == "command"]
     if not commands:
         raise RefusedLine("no command")
@@ -81,11 +89,33 @@ def _nodes(node: Node) -> Iterator[Node]:
         waiting.extend(reversed(node.children))
 
 
+def _check_gaps(source: bytes, nodes: Sequence[Node]) -> None:
+    """What the parser passes over, another shell might read."""
+    beginnings = {node.start_byte for node in nodes if node.type == "command"}
+    end, before = 0, ""
+    for leaf in (node for node in nodes if not node.child_count):
+        begins = leaf.start_byte in beginnings or leaf.type in (")", "}")
+        may_break = before in _BEFORE_LINES or begins or _is_within_string(leaf)
+        gap = _BETWEEN_LINES if may_break else _BETWEEN
+        if not gap.fullmatch(source, end, leaf.start_byte):
+            raise RefusedLine("a line continuation, an unusual line break or an unusual space")
+        end, before = leaf.end_byte, leaf.type
+    if not _BETWEEN_LINES.fullmatch(source, end):
+        raise RefusedLine("a line continuation or an unusual space")
+
+
+def _is_within_string(leaf: Node) -> bool:
+    string = leaf.parent
+    return string is not None and string.type == "string" and leaf.start_byte > string.start_byte
+
+
 def _check(node: Node) -> None:
     if node.type not in _KNOWN or node.is_missing or node.is_error:
         raise RefusedLine(_IN_WORDS.get(node.type, f"`{node.type}`"))
     text = node.text or b""
     # The parser should have seen these: a second look, as much depends on it.
+    if not node.child_count and b"\n" in text and node.type not in _OF_LINES:
+        raise RefusedLine("a line break within a word")
     if not node.child_count and node.type != "raw_string" and _SUBSTITUTION.search(text):
         raise RefusedLine("a substitution")
     if node.type == "file_redirect" and len(node.children_by_field_name("destination")) != 1:

@@ -4,12 +4,14 @@ import secrets
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
 
 from werkzeugkoppler.direct.parse import latest_command, without_commands
 from werkzeugkoppler.endpoints.call import Call, Outlet, Reply, Streamed
 from werkzeugkoppler.endpoints.conversation import Conversation
 from werkzeugkoppler.endpoints.direct import direct
 from werkzeugkoppler.endpoints.effects import Effects
+from werkzeugkoppler.endpoints.offload import computed
 from werkzeugkoppler.endpoints.retrieval import our_messages
 from werkzeugkoppler.endpoints.stream import write_stream
 from werkzeugkoppler.errors import Headers
@@ -29,7 +31,7 @@ async def chat(call: Call) -> Reply | Streamed:
     Raises:
         ApiError: The request cannot be used, or a plain turn failed.
     """
-    request = parse_request(call.body)
+    request = await computed(len(call.body), partial(parse_request, call.body))
     call.trace.add(
         "proxy_request",
         request_id=call.trace.id,
@@ -66,16 +68,18 @@ async def _turn(call: Call, asked: ChatRequest) -> AsyncGenerator[bytes]:
         # A name that nobody offered: a client with tools may know it, one without cannot answer it.
         return name in ours or bool(ours and not request.tools)
 
-    draft = compose(
+    composed = partial(
+        compose,
         request,
         init_messages=await our_messages(call, request),
         merge_system=settings.system_messages == "merge",
         tools=[stack.definition(name, tool) for name, tool in ours.items()],
         model=model,
     )
+    draft = await computed(len(call.body), composed)
     conversation.begin(draft, request)
     answer = _answer(call, request, model, is_ours, runs_mixed=conversation.is_kept)
-    effects = Effects(call, request.stream, ours)
+    effects = Effects(call, request.stream, ours, lambda: answer.repairs)
 
     def note_leg(number: int, leg: Leg) -> None:
         stack.last_model = answer.model
@@ -94,7 +98,7 @@ async def _turn(call: Call, asked: ChatRequest) -> AsyncGenerator[bytes]:
         patience=Patience(
             settings.upstream_connect_retries, settings.upstream_retry_interval_ms / 1000, time.time
         ),
-        shows_calls=settings.tool_trace != "off",
+        shows_calls=request.stream and settings.tool_trace != "off",
         fails_in_words=settings.upstream_failure_reply == "text",
     )
     run = engine.run(turn, ask=effects.ask, wait=effects.wait, call_tool=effects.call_tool)

@@ -5,8 +5,9 @@ from typing import Any
 
 from werkzeugkoppler.endpoints.call import Call
 from werkzeugkoppler.turn import history
+from werkzeugkoppler.turn.echoes import without_echoes
 from werkzeugkoppler.turn.leg import Leg
-from werkzeugkoppler.turn.memory import Hidden, ToolMemory
+from werkzeugkoppler.turn.memory import SPOKEN, Hidden, ToolMemory
 from werkzeugkoppler.turn.prefix import Break, PrefixGuard, Prompt, prompt_of
 from werkzeugkoppler.turn.prompt import Draft
 from werkzeugkoppler.turn.store import Bounds
@@ -33,8 +34,9 @@ class Conversation:
         self._init_count = self._asked_count = 0
 
     def restored(self) -> ChatRequest:
-        """The request with the calls of earlier turns put back (BX-03, BX-04)."""
-        return self._memory.restore(self._asked) if self.is_kept else self._asked
+        """The request with the calls of earlier turns put back (BX-03, BX-04), and told only once."""
+        request = without_echoes(self._asked)
+        return self._memory.restore(request) if self.is_kept else request
 
     def begin(self, draft: Draft, request: ChatRequest) -> None:
         """See that the prompt goes on from the one before (BX-14).
@@ -62,8 +64,9 @@ class Conversation:
         messages = draft.messages[self._asked_count :]
         if messages and leg.calls:
             self._memory.remember(self._asked, answer, Hidden(messages, None))
-        elif messages and isinstance(own_text := leg.message["content"], str | None):
-            self._memory.remember(self._asked, answer, Hidden(messages, own_text or ""))
+        elif messages and all(isinstance(leg.message.get(key), str | None) for key in SPOKEN):
+            last = {key: text for key in SPOKEN if (text := leg.message.get(key))}
+            self._memory.remember(self._asked, answer, Hidden(messages, last))
         self._guard.keep(self._asked.messages, answer, self._prompt(draft))
 
     def _prompt(self, draft: Draft) -> Prompt:

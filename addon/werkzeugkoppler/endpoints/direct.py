@@ -19,13 +19,12 @@ from werkzeugkoppler.endpoints.call import Call, Outlet, Reply, Streamed
 from werkzeugkoppler.endpoints.stream import write_stream
 from werkzeugkoppler.errors import ApiError, Headers
 from werkzeugkoppler.flows import Killed
+from werkzeugkoppler.recording import MAX_ANSWER_BYTES
 from werkzeugkoppler.tools.process import child_environment
 from werkzeugkoppler.wire.chat import ChatRequest
-from werkzeugkoppler.wire.http import JSON_HEADERS
+from werkzeugkoppler.wire.http import JSON_HEADERS, TEXT_HEADERS
 from werkzeugkoppler.wire.jsontext import dumps
 from werkzeugkoppler.wire.sse import DONE, event
-
-TEXT_HEADERS: Headers = (("content-type", "text/plain; charset=utf-8"),)
 
 
 async def direct(call: Call, request: ChatRequest, code: str) -> Reply | Streamed:
@@ -70,13 +69,13 @@ class _Run:
 
         async def perform(code: str) -> tuple[int, str]:
             async with self._answering(code) as pieces:
-                return 200, b"".join([piece async for piece in pieces]).decode()
+                return 200, await _joined(pieces)
 
         with self._traced():
-            answer = await exchange.act(self.call.link, _act(code), perform)
-        if answer is None:
+            done = await exchange.act(self.call.link, _act(code), perform)
+        if done is None:
             raise _denied()
-        return answer
+        return done[1]
 
     async def pieces(self, code: str) -> AsyncGenerator[str]:
         """The answer as it comes."""
@@ -110,6 +109,17 @@ class _Run:
                 bytes=self.ended.output_bytes,
                 duration_ms=round((time.monotonic() - began) * 1000),
             )
+
+
+async def _joined(pieces: AsyncIterator[bytes]) -> str:
+    whole = bytearray()
+    async for piece in pieces:
+        whole += piece
+        if len(whole) > MAX_ANSWER_BYTES:
+            raise ApiError(
+                500, f"the answer is larger than {MAX_ANSWER_BYTES} bytes", code="direct_command_failed"
+            )
+    return whole.decode()
 
 
 def _act(code: str) -> exchange.Act:

@@ -3,22 +3,27 @@
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
 
 from anyio import sleep
 
 from werkzeugkoppler import exchange
 from werkzeugkoppler.endpoints.call import Call
+from werkzeugkoppler.endpoints.traced import traced
 from werkzeugkoppler.errors import UpstreamError
 from werkzeugkoppler.tools.tool import Tool, ToolResult
 from werkzeugkoppler.turn import asking
 from werkzeugkoppler.turn.leg import Leg
+from werkzeugkoppler.turn.retry import is_noted
 from werkzeugkoppler.upstreams.refusal import read_refusal
 from werkzeugkoppler.wire.assemble import ToolCall
+from werkzeugkoppler.wire.completion import repairs_of
 from werkzeugkoppler.wire.http import EVENT_STREAM, JSON_HEADERS, HttpRequest, media_type
+from werkzeugkoppler.wire.jsontext import no_constants
 
 DENIED = ToolResult(False, "The call was denied by the operator")
 
@@ -40,13 +45,18 @@ class Effects:
     Args:
         stream: Whether the upstream is asked for a stream.
         tools: Those of ours that the turn offers, by the name that the model knows.
+        repairs: What was mended so far in the leg that is coming in.
     """
 
-    def __init__(self, call: Call, stream: bool, tools: Mapping[str, Tool]) -> None:
+    def __init__(
+        self, call: Call, stream: bool, tools: Mapping[str, Tool], repairs: Callable[[], Sequence[str]]
+    ) -> None:
+        self._repairs = repairs
         self._call = call
         self._stream = stream
         self._tools = tools
         self._leg_began = 0.0
+        self._retries: Counter[int] = Counter()  # of each leg
 
     @asynccontextmanager
     async def ask(self, body: bytes, number: int) -> AsyncIterator[asking.Reply]:
@@ -56,7 +66,7 @@ class Effects:
         accept = EVENT_STREAM if self._stream else "application/json"
         headers = (*JSON_HEADERS, ("accept", accept))
         request = HttpRequest("POST", f"{upstream.base_url}/v1/chat/completions", headers, body)
-        async with exchange.leg(self._link(number), request, upstream.send) as answer:
+        async with exchange.leg(self._link(number), request, upstream.send, repairs_of) as answer:
             if not 200 <= answer.status < 300:
                 raise await read_refusal(answer)
             kind = media_type(answer.headers)
@@ -66,10 +76,15 @@ class Effects:
                 )
             is_stream = kind == EVENT_STREAM or (self._stream and not kind.endswith("json"))
             yield _UpstreamReply(is_stream, answer.pieces)
+            answer.note_repairs(self._repairs())
 
     async def wait(self, number: int, error: UpstreamError, seconds: float) -> None:
         """See `asking.Wait`."""
-        self._call.trace.add("retry", leg=number, error=error.message, wait_ms=round(seconds * 1000))
+        self._retries[number] += 1
+        retry = self._retries[number]
+        if is_noted(retry):  # a trace is in memory until its turn ends, and retries may have no end
+            wait_ms = round(seconds * 1000)
+            self._call.trace.add("retry", leg=number, retry=retry, error=error.summary, wait_ms=wait_ms)
         await sleep(seconds)
 
     def note_leg(self, number: int, leg: Leg) -> None:
@@ -88,45 +103,31 @@ class Effects:
         """See `engine.CallTool`."""
         trace = self._call.trace
         trace.add("tool_call", call_id=call.id, name=call.name, leg=number, bytes=len(call.arguments))
-        began = time.monotonic()
+        with traced(trace, "tool_result", call_id=call.id) as outcome:
+            return outcome.of(await self._act(call, number), denied=DENIED.text())
+
+    async def _act(self, call: ToolCall, number: int) -> tuple[int, str] | None:
+        """See `exchange.act`."""
         tool = self._tools.get(call.name)
-        outcome: dict[str, Any] = {"success": False}
-        try:
-            content = None
-            if tool is None:
-                content = ToolResult(False, f"Unknown tool '{call.name}'").text()
-            else:
-                more = {"source": tool.source, "tool": tool.name, "call_id": call.id}
-                what = exchange.Act("tool", tool.source, tool.name, call.arguments, more)
-                content = await exchange.act(self._link(number), what, _performer(tool, outcome))
-            if content is None:
-                outcome = {"success": False, "denied": True}
-                content = DENIED.text()
-            outcome["bytes"] = len(content)
-            return content
-        except BaseException:
-            outcome["cancelled"] = True
-            raise
-        finally:
-            trace.add("tool_result", call_id=call.id, **outcome, duration_ms=_ms_since(began))
+        if tool is None:
+            return 404, ToolResult(False, f"Unknown tool '{call.name}'").text()
+        more = {"source": tool.source, "tool": tool.name, "call_id": call.id}
+        what = exchange.Act("tool", tool.source, tool.name, call.arguments, more)
+        return await exchange.act(self._link(number), what, partial(_perform, tool))
 
     def _link(self, number: int) -> exchange.Link:
         return replace(self._call.link, leg=number)
 
 
-def _performer(tool: Tool, outcome: dict[str, Any]) -> Callable[[str], Awaitable[tuple[int, str]]]:
-    async def perform(arguments: str) -> tuple[int, str]:
-        result = await _run(tool, arguments)
-        outcome["success"] = result.ok
-        return (200 if result.ok else 500), result.text()
-
-    return perform
+async def _perform(tool: Tool, arguments: str) -> tuple[int, str]:
+    result = await _run(tool, arguments)
+    return (200 if result.ok else 500), result.text()
 
 
 async def _run(tool: Tool, arguments: str) -> ToolResult:
     """Run a tool, whatever the model wrote as its arguments (F23)."""
     try:
-        values = json.loads(arguments or "{}")
+        values = json.loads(arguments or "{}", parse_constant=no_constants)
     except (ValueError, RecursionError) as error:
         return ToolResult(False, f"arguments are not valid JSON: {error}")
     if not isinstance(values, dict):

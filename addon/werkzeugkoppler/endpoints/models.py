@@ -20,7 +20,7 @@ async def models(call: Call) -> Reply:
     try:
         body = await call.stack.models(call.link)
     except UpstreamError as error:
-        logger.warning("The upstream gives no list of models, a made one is sent: %s", error)
+        logger.warning("The upstream gives no list of models, a made one is sent: %s", error.summary)
         body = _made(call.stack)
     return Reply(200, JSON_HEADERS, body)
 

@@ -1,9 +1,9 @@
 """Our own messages for one turn: the readers are run, and what they found is put in."""
 
 import logging
-import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,6 +11,7 @@ from anyio import create_task_group
 
 from werkzeugkoppler import exchange
 from werkzeugkoppler.endpoints.call import Call
+from werkzeugkoppler.endpoints.traced import traced
 from werkzeugkoppler.tools.readers import MessageReader
 from werkzeugkoppler.turn.placeholders import fill, readers_named
 from werkzeugkoppler.wire.chat import ChatRequest
@@ -45,27 +46,11 @@ async def _read_all(call: Call, message: str) -> Mapping[str, str]:
 
 async def _read(call: Call, reader: MessageReader, message: str) -> str:
     """Run one reader as an exchange that is traced; empty where it failed or was killed."""
-    began = time.monotonic()
-    outcome: dict[str, Any] = {"success": False}
-    try:
-        what = exchange.Act("reader", reader.name, "", message, headers=TEXT_HEADERS)
-        text = await exchange.act(call.link, what, _performer(reader, outcome))
-        if text is None:
-            outcome = {"success": False, "denied": True}
-        outcome["bytes"] = len(text or "")
-        return text or ""
-    except BaseException:
-        outcome["cancelled"] = True
-        raise
-    finally:
-        duration_ms = round((time.monotonic() - began) * 1000)
-        call.trace.add("reader", name=reader.name, **outcome, duration_ms=duration_ms)
+    what = exchange.Act("reader", reader.name, "", message, headers=TEXT_HEADERS)
+    with traced(call.trace, "reader", name=reader.name) as outcome:
+        return outcome.of(await exchange.act(call.link, what, partial(_perform, reader)), denied="")
 
 
-def _performer(reader: MessageReader, outcome: dict[str, Any]) -> Callable[[str], Awaitable[tuple[int, str]]]:
-    async def perform(message: str) -> tuple[int, str]:
-        text = await reader.read(message)
-        outcome["success"] = text is not None
-        return (500, "") if text is None else (200, text)
-
-    return perform
+async def _perform(reader: MessageReader, message: str) -> tuple[int, str]:
+    text = await reader.read(message)
+    return (500, "") if text is None else (200, text)

@@ -17,6 +17,9 @@ from typing import cast
 
 import anyio
 
+MAX_ARGUMENT_BYTES = 128 * 1024 - 1
+"""What Linux takes as one argument or one variable, without the NUL at its end (MAX_ARG_STRLEN)."""
+
 STDERR_TAIL_BYTES = 4096
 """What is kept of stderr: its end says why a command failed, and a model should not pay for more."""
 
@@ -58,6 +61,7 @@ async def run(
     timeout_seconds: float,
     max_output_bytes: int,
     stdin: bytes | None = None,
+    timeout_grace_seconds: float = TIMEOUT_GRACE_SECONDS,
 ) -> Finished:
     """Run `argv` without a shell and wait for its end; its whole session is dead on return.
 
@@ -68,6 +72,7 @@ async def run(
         timeout_seconds: After that many seconds the session is ended, and `timed_out` is set.
         max_output_bytes: The bytes of stdout to keep.
         stdin: What the command can read; without it stdin is closed.
+        timeout_grace_seconds: From SIGTERM to SIGKILL where it ran too long.
 
     Raises:
         OSError: The command cannot be started.
@@ -91,13 +96,13 @@ async def run(
         with anyio.move_on_after(timeout_seconds) as limit:
             await child.exited.wait()
         if limit.cancelled_caught:
-            grace_seconds = TIMEOUT_GRACE_SECONDS
+            grace_seconds = timeout_grace_seconds
         else:
             with anyio.move_on_after(END_OF_OUTPUT_SECONDS):
                 await child.drained.wait()
     finally:
         try:
-            await end_session(transport.get_pid(), grace_seconds)
+            await end_group(transport.get_pid(), grace_seconds)
             with anyio.CancelScope(shield=True), anyio.move_on_after(END_OF_OUTPUT_SECONDS):
                 await child.exited.wait()
         finally:
@@ -163,8 +168,13 @@ def _feed(transport: asyncio.SubprocessTransport, stdin: bytes) -> None:
     pipe.write_eof()
 
 
-async def end_session(session: int, grace_seconds: float) -> None:
-    """SIGTERM to all groups of a session, SIGKILL to what is left after the grace, or when cancelled."""
+async def end_group(session: int, grace_seconds: float) -> None:
+    """SIGTERM to a group and the others of its session, SIGKILL to what is left after the grace, or when
+    cancelled.
+
+    Args:
+        session: The leader's process id.
+    """
     try:
         groups = _groups_of(session)
         for group in groups:

@@ -15,12 +15,10 @@ from pathlib import Path
 from werkzeugkoppler.config.reader_section import Reader
 from werkzeugkoppler.tools import process
 from werkzeugkoppler.tools.actions import ANSI, substitute
+from werkzeugkoppler.tools.process import MAX_ARGUMENT_BYTES
 
 MESSAGE = "LAST_USER_MESSAGE"
 """The name that stands for the message, in arguments and in the environment."""
-
-MAX_ARGUMENT_BYTES = 128 * 1024 - 1
-"""What Linux takes as one argument or one variable, without the NUL at its end (MAX_ARG_STRLEN)."""
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +55,7 @@ def message_reader(reader: Reader, *, root: Path, environ: Mapping[str, str]) ->
                 timeout_seconds=reader.timeout,
                 max_output_bytes=reader.max_output_bytes,
                 stdin=data,
+                timeout_grace_seconds=process.CANCEL_GRACE_SECONDS,  # nobody wants its text any more
             )
         except (OSError, ValueError) as error:
             logger.warning("The reader %s cannot be run, its text is empty: %s", reader.name, error)

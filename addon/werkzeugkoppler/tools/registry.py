@@ -17,6 +17,10 @@ from werkzeugkoppler.tools.tool import Tool
 MAX_NAME_CHARS = 64
 """OpenAI's limit for the name of a function."""
 
+SETTLE_SECONDS = 3.0
+"""How long after the start, or a change of the config, a turn waits for a server's tools: a server that
+hangs is not to hold up those that do not. Its tools are offered as soon as they are known."""
+
 HASH_CHARS = 8
 """Of the SHA-256 of the unchanged name: enough to tell apart the tools of one stack."""
 
@@ -65,14 +69,20 @@ class Toolbox:
         # The lists that `_offered` was made of: it holds as long as the sources show the same ones.
         self._lists: tuple[tuple[Tool, ...], ...] = ()
         self._offered: Mapping[str, Tool] = MappingProxyType({})
+        self._settle_by = 0.0
 
     async def open(self) -> None:
         """Begin to connect to the servers; returns at once."""
+        self._settle_by = anyio.current_time() + SETTLE_SECONDS
         for source in self._sources:
             await source.open()
 
     async def settled(self) -> None:
-        """Wait until each server's tools are known or its first try has failed, each within its bound."""
+        """Wait until each server's tools are known or its first try has failed, within `SETTLE_SECONDS`."""
+        with anyio.move_on_at(self._settle_by):
+            await self._all_settled()
+
+    async def _all_settled(self) -> None:
         async with anyio.create_task_group() as group:
             for source in self._sources:
                 group.start_soon(source.settled)

@@ -1,6 +1,7 @@
 """What a streaming client is told beside the answer, as reasoning: retries, and the calls of our tools."""
 
 import json
+import re
 from typing import Any
 
 from werkzeugkoppler.errors import Cause
@@ -13,6 +14,15 @@ MAX_TRACE_CHARS = 3000
 DEFAULT_FIELD = "reasoning_content"
 FIELDS = (DEFAULT_FIELD, "reasoning")
 """The two delta keys that servers put reasoning in; of both in one delta the first counts."""
+
+
+_CAUSES = "|".join(re.escape(cause) for cause in Cause)
+_SAID = re.compile(
+    rf"^==> tool (?:call|result) `.*`$"
+    rf"|(?:==> )?(?:{_CAUSES})\. (?:Retrying \.*|Retries exhausted\.|Upstream stream interrupted\.)",
+    re.MULTILINE,
+)
+"""All that the functions below say. It begins with no repetition: a long text is searched once."""
 
 
 class ReasoningField:
@@ -81,6 +91,12 @@ def result_line(content: str) -> str:
         failure = {key: part for key, part in value.items() if key != "ok"}
         value = value.get("result") if value["ok"] else failure
     return f"\n==> tool result `{_cut(dumps(value))}`\n\n"
+
+
+def without_asides(reasoning: str) -> str:
+    """What is left of a reasoning that a client sends back: the model's own, as it was if that is all."""
+    own = _SAID.split(reasoning)
+    return reasoning if len(own) == 1 else "\n\n".join(filter(None, (part.strip() for part in own)))
 
 
 def _value(text: str) -> Any:

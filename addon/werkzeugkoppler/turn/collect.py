@@ -1,23 +1,28 @@
 """The plain answer: the completions of all legs made one."""
 
-import json
 from collections.abc import Callable
+from operator import is_
 from typing import Any
 
 from werkzeugkoppler.errors import Cause, UpstreamError
 from werkzeugkoppler.turn import parts
 from werkzeugkoppler.turn.asides import exhausted
-from werkzeugkoppler.turn.leg import ENDED_EARLY, ENDED_INCOMPLETE, IsOurs, Leg, conclude
+from werkzeugkoppler.turn.client_calls import finish_of
+from werkzeugkoppler.turn.leg import ENDED_INCOMPLETE, IsOurs, Leg, conclude
 from werkzeugkoppler.wire import usage as usage_of
-from werkzeugkoppler.wire.assemble import MessageAssembler
+from werkzeugkoppler.wire.assemble import CallDraft, MessageAssembler
 from werkzeugkoppler.wire.completion import (
+    StreamedCompletion,
+    assemble,
     calls_of,
     finish_reason_of,
     first_choice,
-    from_chunks,
+    join_logprobs,
+    parse_chunk,
     parse_completion,
 )
 from werkzeugkoppler.wire.jsontext import JsonObject, dumps
+from werkzeugkoppler.wire.rewrite import rewritten
 from werkzeugkoppler.wire.sse import SseEvent
 from werkzeugkoppler.wire.usage import Usage
 
@@ -63,6 +68,8 @@ class PlainAnswer:
         self._events: list[SseEvent] = []
         self._body = b""
         self._completion = JsonObject("{}", {}, ())  # of the last leg
+        self._calls: list[CallDraft] = []  # its calls as they were meant
+        self._logprobs: Any = None  # of the texts of the legs that have ended
 
     @property
     def is_done(self) -> bool:
@@ -72,8 +79,10 @@ class PlainAnswer:
     @property
     def has_ended(self) -> bool:
         """A stream has told why it ends."""
-        choices = [first_choice(chunk) for event in self._events if (chunk := _chunk_of(event))]
-        return any(finish_reason_of(choice) for choice in choices if choice)
+        try:
+            return bool(self._events) and self._streamed().finish_reason is not None
+        except UpstreamError:
+            return False
 
     def take(self, event: SseEvent) -> bytes:
         """Take an event, from an upstream that streams though it was not asked to."""
@@ -108,18 +117,9 @@ class PlainAnswer:
         Raises:
             UpstreamError: The upstream's answer is not a completion, or broke off.
         """
-        if self._events:
-            self._body = dumps(_from_events(self._events, self.is_done, self._new_id)).encode()
-            self._events = []
-        self._completion = parse_completion(self._body)
+        assembler = self._read_leg()
         values = self._completion.values
-        choice = first_choice(values)
-        assert choice is not None  # parse_completion saw it
-        message = choice["message"]
-        assembler = MessageAssembler(self._new_id)
-        assembler.add(message)
-        for index, call in enumerate(calls_of(message)):
-            assembler.add_call({**call, "index": index})
+        choice = _choice(self._completion)
         told = values.get("usage")
         leg = conclude(
             assembler,
@@ -136,24 +136,58 @@ class PlainAnswer:
             self._body = b""
             for key in _JOINED:
                 self._texts[key] = parts.joined(self._texts.get(key), leg.message.get(key))
+            if leg.message.get("content"):
+                self._logprobs = join_logprobs(self._logprobs, choice.get("logprobs"))
         return leg
+
+    @property
+    def repairs(self) -> tuple[str, ...]:
+        """What was mended in a stream that nobody asked for (BX-02).
+
+        Of a completion its exchange told already: its flow is closed before it is looked at here.
+        """
+        try:
+            return tuple(self._streamed().message.repairs) if self._events else ()
+        except UpstreamError:
+            return ()
+
+    def _read_leg(self) -> MessageAssembler:
+        """Read the completion that has come, with its calls as they were meant."""
+        streamed = self._streamed() if self._events else None
+        if streamed is not None:
+            self._body, self._events = streamed.text().encode(), []
+        self._completion = parse_completion(self._body)
+        assembler, self._calls = assemble(_choice(self._completion), self._new_id)
+        if streamed is not None:
+            assembler.repairs = [*streamed.message.repairs, *assembler.repairs]
+        return assembler
+
+    def _streamed(self) -> StreamedCompletion:
+        streamed = StreamedCompletion(self._new_id)
+        for event in self._events:
+            if parse_chunk(event.data) is not None:  # nor [DONE], nor a comment
+                streamed.add(JsonObject.parse(event.data.decode(), lenient=True))
+        if streamed.finish_reason is None and not (self.is_done and streamed.has_begun):
+            raise UpstreamError(ENDED_INCOMPLETE, cause=Cause.INCOMPLETE)
+        streamed.finish_reason = streamed.finish_reason or "stop"
+        streamed.message.settle()
+        return streamed
 
     def close(self) -> bytes:
         """The response body."""
-        choices = self._completion.values["choices"]
-        choice = first_choice(self._completion.values)
-        assert choice is not None  # end_leg saw it
+        values = self._completion.values
+        choice = _choice(self._completion)
         seen = self._seen_choice(choice)
-        changes: dict[str, Any] = {}
-        if seen is not choice or len(choices) > 1:
-            changes["choices"] = [seen]
+        told: dict[str, Any] = {}
+        if seen is not choice or len(values["choices"]) > 1:
+            told["choices"] = [seen]
         if self._legs > 1:
-            changes |= self._identity
+            told |= self._identity
             if self._usage is not None:
-                changes["usage"] = self._usage
-        if not changes:
+                told["usage"] = self._usage
+        if not told:
             return self._body
-        return self._completion.edited({key: dumps(value) for key, value in changes.items()}).encode()
+        return rewritten(self._completion.text, values, values | told).encode()
 
     def give_up(self, cause: Cause) -> bytes:
         """The response body where the upstream failed: the earlier text, and words about it (WK-136)."""
@@ -170,45 +204,55 @@ class PlainAnswer:
         return dumps(completion | usage).encode()
 
     def _seen_choice(self, choice: dict[str, Any]) -> dict[str, Any]:
-        """The choice without calls that are not the client's, and with the earlier legs' text."""
+        """The choice without calls that are not the client's, and with the earlier legs' text.
+
+        It is the choice itself where nothing changes.
+        """
         message = choice["message"]
-        earlier = {key: parts.joined(text, message.get(key)) for key, text in self._texts.items() if text}
-        calls = calls_of(message)
-        seen_calls = [call for call in calls if not self._is_ours(_name(call))]
+        seen = {
+            **message,
+            **{key: parts.joined(text, message.get(key)) for key, text in self._texts.items() if text},
+        }
+        calls = self._seen_calls(message)
+        if calls:
+            seen["tool_calls"] = calls
+        elif message.get("tool_calls"):
+            del seen["tool_calls"]
+        changes: dict[str, Any] = {"message": _unless_same(message, seen)}
         finish = finish_reason_of(choice)
-        seen_finish = "tool_calls" if seen_calls and finish not in ENDED_EARLY else finish
-        if not earlier and len(seen_calls) == len(calls) and seen_finish == finish:
-            return choice
-        seen = {key: value for key, value in {**message, **earlier}.items() if key != "tool_calls"}
-        if seen_calls:
-            seen["tool_calls"] = seen_calls
-        return {**choice, "message": seen, "finish_reason": seen_finish}
+        if (seen_finish := finish_of(finish or "stop", bool(calls))) != (finish or "stop"):
+            changes["finish_reason"] = seen_finish
+        if self._logprobs:
+            changes["logprobs"] = join_logprobs(self._logprobs, choice.get("logprobs"))
+        return _unless_same(choice, {**choice, **changes})
+
+    def _seen_calls(self, message: dict[str, Any]) -> list[dict[str, Any]]:
+        told = calls_of(message)
+        items = [
+            _as_told(item, call)
+            for item, call in zip(told, self._calls, strict=True)
+            if call.custom is not None or (call.name and not self._is_ours(call.name))
+        ]
+        is_same = len(items) == len(told) and all(map(is_, items, told))
+        return message["tool_calls"] if is_same and message.get("tool_calls") == told else items
 
 
-def _name(call: dict[str, Any]) -> str:
-    function = call.get("function")
-    return str(function.get("name") or "") if isinstance(function, dict) else ""
+def _as_told(item: dict[str, Any], call: CallDraft) -> dict[str, Any]:
+    """A call as OpenAI writes one, the item itself where it is one."""
+    whole = call.to_message()
+    function = item.get("function")
+    if isinstance(function, dict) and "function" in whole:
+        whole["function"] = function | whole["function"]
+    return item if item | whole == item else item | whole
 
 
-def _from_events(events: list[SseEvent], is_done: bool, new_id: Callable[[], str]) -> dict[str, Any]:
-    chunks: list[dict[str, Any]] = []
-    for event in events:
-        if (chunk := _chunk_of(event)) is not None:
-            if chunk.get("error"):
-                raise UpstreamError.told("the upstream broke off its answer", event.data)
-            chunks.append(chunk)
-    completion = from_chunks(chunks, new_id)
-    if completion["choices"][0]["finish_reason"] is None:
-        if not (is_done and any(first_choice(chunk) for chunk in chunks)):
-            raise UpstreamError(ENDED_INCOMPLETE, cause=Cause.INCOMPLETE)
-        completion["choices"][0]["finish_reason"] = "stop"
-    return completion
+def _unless_same(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """The old object where the new one has the very same members."""
+    is_same = len(old) == len(new) and all(key in old and old[key] is value for key, value in new.items())
+    return old if is_same else new
 
 
-def _chunk_of(event: SseEvent) -> dict[str, Any] | None:
-    """The event's chunk; `None` for the end mark, comments, garbage (WK-143)."""
-    try:
-        chunk = json.loads(event.data)
-    except (ValueError, RecursionError):
-        return None
-    return chunk if isinstance(chunk, dict) else None
+def _choice(completion: JsonObject) -> dict[str, Any]:
+    choice = first_choice(completion.values)
+    assert choice is not None  # parse_completion saw it
+    return choice

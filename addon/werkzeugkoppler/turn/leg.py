@@ -72,8 +72,8 @@ def to_run(
     ours = [call for call in calls if is_ours(call.name)]
     if finish_reason in ENDED_EARLY or (len(ours) < len(calls) and not runs_mixed):
         return []
-    # A tool that takes text is the client's, and its call is kept in pieces: it could not be put back.
-    return [] if any("custom" in call.extra for call in calls) else ours
+    # A tool that takes text is the client's, and its call is no `ToolCall`: it could not be put back.
+    return [] if any(call.custom is not None for call in calls) else ours
 
 
 def _whole(assembler: MessageAssembler, calls: list[CallDraft]) -> tuple[ToolCall, ...]:

@@ -8,15 +8,19 @@ with the same history did different things: whose history this is cannot be know
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from werkzeugkoppler.turn import history
+from werkzeugkoppler.turn.asides import FIELDS
 from werkzeugkoppler.turn.history import Digest
 from werkzeugkoppler.turn.store import Bounds, Store
 from werkzeugkoppler.wire.chat import ChatRequest
 from werkzeugkoppler.wire.jsontext import JsonObject, array_items, dumps
+
+SPOKEN = ("content", *FIELDS)
+"""The keys of a message whose texts a client adds up over the legs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +29,20 @@ class Hidden:
 
     messages: tuple[str, ...]
     """Each as the JSON text that the upstream was sent."""
-    last_text: str | None
-    """The text that the client's own message has after them; `None`: it is among `messages`."""
+    last: Mapping[str, str] | None
+    """The texts that the client's own message has after them, by their keys: its content and reasoning;
+    `None`: the whole message is among `messages`."""
 
     @property
     def size(self) -> int:
-        return sum(map(len, self.messages)) + len(self.last_text or "")
+        return sum(map(len, (*self.messages, *(self.last or {}).values())))
 
     def says_the_same_as(self, other: "Hidden") -> bool:
         """Whether only the calls' ids are different."""
-        return self.last_text == other.last_text and _without_ids(self) == _without_ids(other)
+        return self.last == other.last and _without_ids(self) == _without_ids(other)
 
 
-_DOUBTFUL = Hidden((), "")
+_DOUBTFUL = Hidden((), {})
 """Kept where there was more than one, and it is not known which."""
 
 
@@ -93,17 +98,20 @@ def _with_hidden(request: ChatRequest, found: dict[int, Hidden]) -> ChatRequest:
             texts.append(written)
             continue
         texts += hidden.messages
-        if hidden.last_text is not None:
-            texts.append(_with_text(written, request.messages[index], hidden.last_text))
+        if hidden.last is not None:
+            texts.append(_with_texts(written, request.messages[index], hidden.last))
     messages = f"[{','.join(texts)}]"
     return replace(request, body=JsonObject.parse(request.body.edited({"messages": messages})))
 
 
-def _with_text(written: str, message: dict[str, Any], text: str) -> str:
-    """The message with no more than this text; as it was written where it has no more."""
-    if history.text_of(message.get("content")) == text.strip():
-        return written
-    return JsonObject.parse(written).edited({"content": dumps(text)})
+def _with_texts(written: str, message: dict[str, Any], texts: Mapping[str, str]) -> str:
+    """The message with no more than these texts; as it was written where it has no more."""
+    changes: dict[str, str | None] = {}
+    for key in (key for key in SPOKEN if message.get(key)):
+        text = texts.get(key, "")
+        if history.text_of(message[key]) != text.strip():
+            changes[key] = dumps(text) if text or key == "content" else None
+    return JsonObject.parse(written).edited(changes) if changes else written
 
 
 def _without_ids(hidden: Hidden) -> Sequence[dict[str, Any]]:

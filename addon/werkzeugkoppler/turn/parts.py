@@ -11,24 +11,24 @@ type Delta = dict[str, Any]
 def as_text(delta: Delta, field: str) -> Delta:
     """The delta with texts in place of its parts.
 
+    Parts that are no text, such as an image, stay a list, together with the text around them.
+
     Args:
         field: The key for the reasoning.
 
     Returns:
-        The delta itself where there are no parts, or one that is not text, such as an image.
+        The delta itself where its content is no list, or holds nothing that can be made text.
     """
     parts = delta.get("content")
-    if not isinstance(parts, list) or not parts:
+    if not isinstance(parts, list):
         return delta
-    texts = [_text(part) for part in parts]
-    if None in texts:
+    thoughts = [part for part in parts if _is_reasoning(part) and _text(part) is not None]
+    others = [part for part in parts if part not in thoughts]
+    texts = [_text(part) for part in others]
+    if None in texts and not thoughts:
         return delta
-    reasoning, answer = str(delta.get(field) or ""), ""
-    for part, text in zip(parts, texts, strict=True):
-        if _is_reasoning(part):
-            reasoning += str(text)
-        else:
-            answer += str(text)
+    answer = others if None in texts else "".join(map(str, texts))
+    reasoning = "".join([str(delta.get(field) or ""), *(str(_text(part)) for part in thoughts)])
     rest = {key: value for key, value in delta.items() if key not in ("content", field)}
     return rest | ({field: reasoning} if reasoning else {}) | ({"content": answer} if answer else {})
 

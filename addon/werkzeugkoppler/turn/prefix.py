@@ -8,6 +8,7 @@ messages for most models, the definitions of the tools, is compared first.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from sys import intern
 from typing import Any
 
 from werkzeugkoppler.turn import history
@@ -83,7 +84,9 @@ def prompt_of(draft: Draft, *, init_count: int, asked_count: int) -> Prompt:
     """The prompt that a draft makes."""
     tools = draft.changes.get("tools", draft.request.raw("tools")) or ""
     model = json.loads(draft.changes.get("model") or draft.request.raw("model") or '""')
-    return Prompt(model, tools, draft.messages, init_count, asked_count)
+    # What is the same in most prompts is kept once.
+    messages = (*map(intern, draft.messages[:init_count]), *draft.messages[init_count:])
+    return Prompt(model, intern(tools), messages, init_count, asked_count)
 
 
 def first_break(old: Prompt, new: Prompt) -> Break | None:

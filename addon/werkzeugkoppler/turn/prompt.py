@@ -11,6 +11,7 @@ from typing import Any
 from werkzeugkoppler.wire.assemble import ToolCall
 from werkzeugkoppler.wire.chat import ChatRequest
 from werkzeugkoppler.wire.jsontext import JsonObject, array_items, dumps
+from werkzeugkoppler.wire.rewrite import rewritten
 
 SYSTEM_ROLES = frozenset({"system", "developer"})
 
@@ -40,13 +41,15 @@ class Draft:
     def with_free_choice(self) -> "Draft":
         """The draft for the legs after a call of ours: a forced choice was met by it (WK-120)."""
         choice = self.request.values.get("tool_choice")
+        free: Any = "auto"
         if isinstance(choice, dict) and choice.get("type") == "allowed_tools":
-            free: Any = {**choice, "allowed_tools": {**choice.get("allowed_tools", {}), "mode": "auto"}}
-        elif choice == "required" or isinstance(choice, dict):
-            free = "auto"
-        else:
+            allowed = choice.get("allowed_tools")
+            allowed = allowed if isinstance(allowed, dict) else {}
+            free = {**choice, "allowed_tools": {**allowed, "mode": "auto"}}
+        elif choice != "required" and not isinstance(choice, dict):
             return self
-        return replace(self, changes={**self.changes, "tool_choice": dumps(free)})
+        written = rewritten(self.request.raw("tool_choice") or "null", choice, free)
+        return replace(self, changes={**self.changes, "tool_choice": written})
 
 
 def compose(
@@ -77,10 +80,11 @@ def compose(
     if request.model is None:
         changes["model"] = dumps(model)
     if request.stream:
-        options = request.body.values.get("stream_options")
-        options = options if isinstance(options, dict) else {}
+        told = request.body.values.get("stream_options")
+        options = told if isinstance(told, dict) else {}
         if options.get("include_usage") is not True:
-            changes["stream_options"] = dumps({**options, "include_usage": True})  # BX-06
+            wanted = {**options, "include_usage": True}  # BX-06
+            changes["stream_options"] = rewritten(request.body.raw("stream_options") or "null", told, wanted)
     if request.stream or "n" in request.body.values:
         changes["n"] = "1"  # WK-123
     return Draft(request.body, messages, changes)

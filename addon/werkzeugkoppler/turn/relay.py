@@ -6,19 +6,28 @@ chunk, the role is told once, the calls that are run here are left out together 
 A chunk that none of this touches passes as the bytes it came in (BX-07).
 """
 
-import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from werkzeugkoppler.errors import Cause, UpstreamError
 from werkzeugkoppler.turn import asides, parts
 from werkzeugkoppler.turn.asides import ReasoningField
+from werkzeugkoppler.turn.client_calls import ClientCalls
 from werkzeugkoppler.turn.identity import Identity
-from werkzeugkoppler.turn.leg import ENDED_EARLY, ENDED_INCOMPLETE, IsOurs, Leg, conclude, to_run
+from werkzeugkoppler.turn.leg import ENDED_INCOMPLETE, IsOurs, Leg, conclude
 from werkzeugkoppler.turn.preview import Preview
 from werkzeugkoppler.wire import usage as usage_of
-from werkzeugkoppler.wire.assemble import CallDraft, MessageAssembler
-from werkzeugkoppler.wire.completion import Chunk, finish_reason_of, first_choice, parse_completion, to_chunks
+from werkzeugkoppler.wire.assemble import MessageAssembler
+from werkzeugkoppler.wire.completion import (
+    Chunk,
+    finish_reason_of,
+    first_choice,
+    parse_chunk,
+    parse_completion,
+    to_events,
+)
+from werkzeugkoppler.wire.rewrite import rewritten_event
 from werkzeugkoppler.wire.sse import DONE, SseEvent
 from werkzeugkoppler.wire.usage import Usage
 
@@ -59,6 +68,7 @@ class StreamedAnswer:
         self._identity = Identity(identity)
         self._role_told = False
         self._finish_told = False
+        self._ends_with_calls = False
         self._usage_told = False  # on a chunk with a choice, as some servers do, or on one of its own
         self._usage_chunk_told = False
         self._usage_before: Usage | None = None  # of the legs that have ended
@@ -68,7 +78,7 @@ class StreamedAnswer:
 
     def _begin_leg(self) -> None:
         self._assembler = MessageAssembler(self._new_id)
-        self._shown: list[CallDraft] = []  # the client's calls, in the order of the index it sees
+        self._client_calls = ClientCalls(self._assembler, self._is_ours, self._runs_mixed)
         self._finish_reason: str | None = None
         self._usage: Usage | None = None
         self._begun = False  # a choice has come
@@ -120,15 +130,8 @@ class StreamedAnswer:
         if event.data.rstrip() == b"[DONE]":
             self._done = True
             return b""
-        try:
-            chunk = json.loads(event.data.decode())
-        except (ValueError, RecursionError):
-            return b""  # WK-143
-        if not isinstance(chunk, dict):
-            return b""
-        if chunk.get("error"):
-            raise UpstreamError.told("the upstream broke off its answer", event.data)
-        shown = self._take_chunk(chunk, event.raw)
+        chunk = parse_chunk(event.data)
+        shown = b"" if chunk is None else self._take_chunk(chunk, event)
         self._has_shown |= bool(shown)
         return shown
 
@@ -138,7 +141,7 @@ class StreamedAnswer:
         Raises:
             UpstreamError: It is none.
         """
-        shown = [self._take_chunk(chunk, b"") for chunk in to_chunks(parse_completion(body).values)]
+        shown = [self.take(event) for event in to_events(parse_completion(body))]
         self._done = self._has_shown = True
         return b"".join(shown)
 
@@ -150,9 +153,11 @@ class StreamedAnswer:
         """
         if self._finish_reason is None and not (self._done and self._begun):
             raise UpstreamError(ENDED_INCOMPLETE, cause=Cause.INCOMPLETE)
+        is_late = self._is_late()
         leg = conclude(
             self._assembler, self._finish_reason, self._usage, self._is_ours, runs_mixed=self._runs_mixed
         )
+        leg = replace(leg, calls=()) if is_late else leg
         self._usage_before = usage_of.add(self._usage_before, self._usage)
         if not (self._is_previewed and leg.goes_on):
             self._content = parts.joined(self._content, leg.message["content"])
@@ -160,6 +165,19 @@ class StreamedAnswer:
             self._is_first_leg = False
             self._begin_leg()
         return leg
+
+    @property
+    def repairs(self) -> tuple[str, ...]:
+        """What was mended in the leg, whose answer has ended (BX-02)."""
+        self._is_late()
+        return tuple(self._assembler.repairs)
+
+    def _is_late(self) -> bool:
+        """Whether calls of ours came after what the client was told as the end: no leg can follow."""
+        is_late = self._client_calls.wait_for_ours(self._finish_reason) and self._finish_told
+        if is_late:
+            self._assembler.mended("a call came after the end and was not run")
+        return is_late
 
     def drop_leg(self) -> None:
         """Forget a leg of which the client has seen nothing."""
@@ -183,65 +201,79 @@ class StreamedAnswer:
         """The end of the stream, with what the upstream left out."""
         closing = b""
         if not self._finish_told:
-            closing += self._released() + self._delta({}, "tool_calls" if self._shown else "stop")
+            closing += self._released() + self._delta({}, "tool_calls" if self._client_calls else "stop")
         if self._wants_usage and not self._usage_told and self._usage_before is not None:
             closing += self._identity.event({"choices": [], "usage": self._usage_before})
         return closing + DONE
 
     # What the client sees of a chunk
 
-    def _take_chunk(self, chunk: Chunk, raw: bytes) -> bytes:
-        """`raw` is empty where the chunk is not something the upstream sent."""
+    def _take_chunk(self, chunk: Chunk, written: SseEvent) -> bytes:
         if isinstance(chunk.get("usage"), dict):
             self._usage = chunk["usage"]
         choice = first_choice(chunk)
         if choice is None:
-            return self._take_choiceless(chunk, raw)
+            return self._take_choiceless(chunk, written)
+        if (delta := self._delta_of(choice)) is None:
+            return b""
         self._begun = True
-        delta = choice.get("delta")
-        delta = delta if isinstance(delta, dict) else {}
         self._field.see(delta)
         delta = parts.as_text(delta, self._field.name)
         self._assembler.add(delta)
-        seen_delta = self._seen_delta(delta)
-        if self._finish_told and any(seen_delta.values()):
-            seen_delta = {}  # nothing follows the finish (BX-01)
+        seen_delta = shown_delta = self._seen_delta(delta)
+        if self._finish_told and not self._ends_with_calls and "tool_calls" in seen_delta:
+            # The client was told that there are none.
+            seen_delta = shown_delta = {k: v for k, v in seen_delta.items() if k != "tool_calls"}
         if self._is_previewed:
             seen_delta = self._preview.hold(choice, seen_delta, self._field.name)
-        seen_finish = self._seen_finish(finish_reason_of(choice))
+        seen_finish = self._seen_finish(choice)
         is_finish_hidden = finish_reason_of(choice) is not None and seen_finish is None
         seen_usage = None if is_finish_hidden else self._seen_usage(chunk)
         self._usage_told |= seen_finish is not None and isinstance(seen_usage, dict)
         released = self._released() if seen_finish is not None else b""
         if (
-            raw
-            and seen_delta is choice.get("delta")
+            seen_delta is choice.get("delta")
             and seen_finish == choice.get("finish_reason")
             and seen_usage is chunk.get("usage")
             and len(chunk["choices"]) == 1
             and choice.get("index") == 0
-            and self._identity.is_that_of(chunk)
         ):
-            return released + raw
-        if not any(seen_delta.values()) and seen_finish is None:
+            return released + self._identity.told(written, chunk, chunk)
+        is_cut = is_finish_hidden or any(key not in shown_delta for key in delta)
+        if is_cut and not any(seen_delta.values()) and seen_finish is None:
             return b""  # nothing is left of it
-        seen = {**choice, "index": 0, "delta": seen_delta, "finish_reason": seen_finish}
+        seen = {**choice, "index": 0, "delta": seen_delta}
+        if seen_finish != choice.get("finish_reason"):
+            seen["finish_reason"] = seen_finish
         usage = {"usage": seen_usage} if "usage" in chunk else {}
-        return released + self._identity.event({**chunk, "choices": [seen], **usage})
+        return released + self._identity.told(written, chunk, {**chunk, "choices": [seen], **usage})
 
-    def _take_choiceless(self, chunk: Chunk, raw: bytes) -> bytes:
+    def _delta_of(self, choice: dict[str, Any]) -> Delta | None:
+        """The choice's delta, an empty one where it has none; `None` for a choice that is not to be seen."""
+        delta = choice.get("delta")
+        if isinstance(delta, dict):
+            return delta
+        if finish_reason_of(choice) is not None:
+            self._assembler.mended("the finish had no delta")
+        elif not self._begun:
+            return None  # Azure's notes about content filters have no identity: they cannot be the first
+        return {}
+
+    def _take_choiceless(self, chunk: Chunk, written: SseEvent) -> bytes:
         if chunk.get("choices"):
             return b""  # another choice than the client's
+        seen = chunk
+        if chunk.get("choices") is None:
+            self._assembler.mended("choices was no array")
+            seen = {**chunk, "choices": []}
         if not isinstance(chunk.get("usage"), dict):
-            return raw if self._is_first_leg else b""  # such as Azure's prompt_filter_results
+            # Such as Azure's prompt_filter_results, whose identity is empty.
+            return rewritten_event(written, chunk, seen) if self._is_first_leg else b""
         # Before the finish it may be followed by more legs: `close` tells the sum.
         if not (self._wants_usage and self._finish_told) or self._usage_chunk_told:
             return b""
         self._usage_told = self._usage_chunk_told = True
-        seen_usage = self._seen_usage(chunk)
-        if raw and seen_usage is chunk["usage"] and self._identity.is_that_of(chunk):
-            return raw
-        return self._identity.event({**chunk, "usage": seen_usage})
+        return self._identity.told(written, chunk, {**seen, "usage": self._seen_usage(chunk)})
 
     def _seen_delta(self, delta: Delta) -> Delta:
         """The delta itself if nothing in it has to change."""
@@ -252,51 +284,18 @@ class StreamedAnswer:
                 seen = {"role": "assistant", **{k: v for k, v in delta.items() if k != "role"}}
         elif delta.get("role"):
             seen = {k: v for k, v in delta.items() if k != "role"}
-        calls = delta.get("tool_calls")
-        if isinstance(calls, list) and calls:
-            seen_calls = [seen_call for call in calls if (seen_call := self._seen_call(call)) is not None]
-            if len(seen_calls) != len(calls) or any(
-                a is not b for a, b in zip(seen_calls, calls, strict=True)
-            ):
-                seen = {k: v for k, v in seen.items() if k != "tool_calls"}
-                if seen_calls:
-                    seen["tool_calls"] = seen_calls
-        return seen
+        return self._client_calls.seen_delta(delta, seen)
 
-    def _seen_call(self, delta: Any) -> Delta | None:
-        """What the client sees of one item of `tool_calls`: nothing of a call that is run here."""
-        if not isinstance(delta, dict):
-            return None
-        call, piece = self._assembler.add_call(delta)
-        if "custom" in delta:
-            return self._seen_custom_call(call, delta)
-        if not call.name or self._is_ours(call.name):
-            return None  # without a name it is not known yet whose it is
-        if call in self._shown:
-            index = self._shown.index(call)
-            rest = {"index": index, "function": {"arguments": piece}}
-            return delta if {k: v for k, v in delta.items() if k != "type"} == rest else rest
-        self._shown.append(call)
-        self._assembler.ensure_id(call)
-        whole = {"index": len(self._shown) - 1} | call.to_message()
-        return delta if delta == whole else whole
-
-    def _seen_custom_call(self, call: CallDraft, delta: Delta) -> Delta:
-        """A call of a tool that takes text is always the client's: ours are all functions."""
-        if call not in self._shown:
-            self._shown.append(call)
-        index = self._shown.index(call)
-        return delta if delta.get("index") == index else {**delta, "index": index}
-
-    def _seen_finish(self, finish_reason: str | None) -> str | None:
-        if finish_reason is None:
+    def _seen_finish(self, choice: dict[str, Any]) -> str | None:
+        if (finish_reason := finish_reason_of(choice)) is None:
             return None
         self._finish_reason = finish_reason
-        waits = to_run(self._assembler.calls, finish_reason, self._is_ours, runs_mixed=self._runs_mixed)
-        if self._finish_told or waits:
+        if self._client_calls.wait_for_ours(finish_reason) or self._finish_told:
             return None
         self._finish_told = True
-        return "tool_calls" if self._shown and finish_reason not in ENDED_EARLY else finish_reason
+        told = self._client_calls.finish(finish_reason)
+        self._ends_with_calls = told == "tool_calls"
+        return told
 
     def _seen_usage(self, chunk: Chunk) -> Usage | None:
         """The usage itself where there is nothing to add, `None` where the client did not ask."""

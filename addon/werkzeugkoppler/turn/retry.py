@@ -9,6 +9,9 @@ from werkzeugkoppler.errors import Headers, UpstreamError
 MAX_RETRY_AFTER_SECONDS = 60.0
 """An upstream that names a longer time is asked after this one all the same: a client is waiting."""
 
+SHORTEST_INTERVAL_SECONDS = 0.05
+"""Whatever is set: to ask again without a pause and without end would keep the proxy from all else."""
+
 
 @dataclass(frozen=True, slots=True)
 class Patience:
@@ -30,14 +33,25 @@ class Patience:
         if not error.can_retry or 0 <= self.retries < failures:
             return None
         asked_for = _retry_after(error.headers, self.now)
-        return max(self.interval, min(asked_for, MAX_RETRY_AFTER_SECONDS))
+        return max(self.interval, SHORTEST_INTERVAL_SECONDS, min(asked_for, MAX_RETRY_AFTER_SECONDS))
+
+
+def is_noted(retry: int) -> bool:
+    """Whether a retry is worth a note: the first, second, fourth, eighth, so that notes stay few.
+
+    Args:
+        retry: Its number within the leg, from 1.
+    """
+    return retry & (retry - 1) == 0
 
 
 def _retry_after(headers: Headers, now: Callable[[], float]) -> float:
     """The seconds that the upstream asks for, as a number or as a date (RFC 9110, 10.2.3); 0 for none."""
     value = next((value.strip() for name, value in headers if name.lower() == "retry-after"), "")
-    if value.isdecimal():
-        return float(value)
+    try:
+        return max(0.0, float(value))  # some servers send decimals; `nan` and `inf` are bounded by the caller
+    except ValueError:
+        pass
     try:
         return parsedate_to_datetime(value).timestamp() - now()
     except (ValueError, OverflowError):

@@ -2,13 +2,20 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from io import BytesIO
 
 import aiohttp
-from anyio import move_on_after
+from anyio import fail_after, move_on_after
 
 from werkzeugkoppler.errors import Cause, Headers, UpstreamError
 from werkzeugkoppler.upstreams.base import UpstreamState
 from werkzeugkoppler.wire.http import HttpAnswer, HttpRequest, MadeAnswer
+
+LIST_SECONDS = 10.0
+"""The longest silence before a list, such as that of the models: only a chat has to be thought about."""
+
+WHOLE_BYTES = 256 * 1024
+"""A body up to this size is written in one piece."""
 
 KEEP_ALIVE_SECONDS = 4.0
 """How long an idle connection is kept: uvicorn, Node and llama.cpp close theirs after five, and a POST
@@ -35,9 +42,10 @@ class OpenAiHttp:
         self.base_url = base_url
         self.state = UpstreamState()
         self._key_header: Headers = (("Authorization", f"Bearer {api_key}"),) if api_key else ()
-        self._timeout = aiohttp.ClientTimeout(
-            total=None, sock_connect=connect_timeout, sock_read=read_timeout
-        )
+        self._timeout = _timeout(connect_timeout, read_timeout)
+        self._list_timeout = _timeout(connect_timeout, min(read_timeout, LIST_SECONDS))
+        # The library's timeouts do not count while a body is being sent: that may take as long as an answer.
+        self._head_seconds = connect_timeout + 2 * read_timeout
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
@@ -58,13 +66,14 @@ class OpenAiHttp:
     async def send(self, request: HttpRequest) -> AsyncIterator[HttpAnswer]:
         """See `Upstream.send`."""
         assert self._session is not None, "open() comes first"
-        with self._renamed_errors(Cause.CONNECTION):
+        with self._renamed_errors(Cause.CONNECTION), fail_after(self._head_seconds):
             response = await self._session.request(
                 request.method,
                 request.url,
-                data=request.body or None,
+                data=_body(request.body),
                 headers=[*request.headers, *self._key_for(request.url)],
                 allow_redirects=False,  # the key would go along
+                timeout=self._list_timeout if request.method == "GET" else self._timeout,
             )
         self.state.ok, self.state.error = True, None
         try:
@@ -98,6 +107,15 @@ class OpenAiHttp:
                 # The answer had begun: to ask again would have a slow model write it all once more.
                 raise UpstreamError(message, cause=Cause.CONNECTION, can_retry=False) from error
             raise UpstreamError(message, cause=cause) from error
+
+
+def _body(body: bytes) -> bytes | BytesIO | None:
+    # A large one is sent in portions, between which others get their turn.
+    return BytesIO(body) if len(body) > WHOLE_BYTES else body or None
+
+
+def _timeout(connect: float, read: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=None, connect=connect, sock_connect=connect, sock_read=read)
 
 
 def _in_words(error: Exception) -> str:

@@ -23,16 +23,22 @@ async def read_refusal(answer: HttpAnswer) -> UpstreamError:
         if len(body) > MAX_ERROR_BYTES:
             break
     text = body[:MAX_ERROR_BYTES].decode("utf-8", "replace").strip()
-    message = f"the upstream answered {answer.status}: {text[:SHOWN_CHARS] or 'nothing more'}"
+    summary = f"the upstream answered {answer.status}"
+    message = f"{summary}: {text[:SHOWN_CHARS] or 'nothing more'}"
     if answer.status < 400:
-        where = dict(answer.headers).get("location") or dict(answer.headers).get("Location")
-        return UpstreamError(f"{message} (redirects to {where} are not followed: mend upstream_base_url)")
+        where = next((value for name, value in answer.headers if name.lower() == "location"), None)
+        if where is None:
+            return UpstreamError(f"{message}, which is no answer", summary=summary)
+        return UpstreamError(
+            f"{message} (redirects to {where} are not followed: mend upstream_base_url)", summary=summary
+        )
     return UpstreamError(
         message,
         status=answer.status,
         answer=body if len(body) <= MAX_ERROR_BYTES and _is_object(body) else None,
         headers=_kept(answer.headers),
         cause=cause_of(answer.status),
+        summary=summary,
     )
 
 

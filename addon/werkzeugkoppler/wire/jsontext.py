@@ -2,16 +2,18 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 
-def _no_constants(name: str) -> NoReturn:
+def no_constants(name: str) -> NoReturn:
+    """For `parse_constant`: NaN and Infinity are Python's own."""
     raise ValueError(f"{name} is not JSON")
 
 
-_decode = json.JSONDecoder(parse_constant=_no_constants).raw_decode
+_decode = json.JSONDecoder(parse_constant=no_constants).raw_decode
+_decode_anything = json.JSONDecoder().raw_decode
 _space = re.compile(r"[ \t\n\r]*").match
 
 
@@ -44,17 +46,22 @@ class JsonObject:
     members: tuple[Member, ...]
 
     @classmethod
-    def parse(cls, text: str) -> "JsonObject":
+    def parse(cls, text: str, *, lenient: bool = False) -> "JsonObject":
         """Read a whole object.
+
+        Args:
+            lenient: Take what the standard reader takes: of a key that stands twice the last value
+                counts, and NaN and Infinity are numbers.
 
         Raises:
             ValueError: The text is not JSON, nests too deeply, or says a key twice: two readers
                 could take different values from it.
             TypeError: It is JSON, but not an object.
         """
+        decode = _decode_anything if lenient else _decode
         start = _skip(text, 0)
         if text[start : start + 1] != "{":
-            _whole(text, start)
+            _end(text, _value(decode, text, start)[1])
             raise TypeError("expected a JSON object")
         values: dict[str, Any] = {}
         members: list[Member] = []
@@ -64,10 +71,10 @@ class JsonObject:
                 at = _skip(text, _expect(text, at, ","))
             if text[at : at + 1] != '"':
                 raise ValueError(f"expected a key in double quotes at character {at}")
-            key, after_key = _value(text, at)
+            key, after_key = _value(decode, text, at)
             value_start = _skip(text, _expect(text, _skip(text, after_key), ":"))
-            value, end = _value(text, value_start)
-            if key in values:
+            value, end = _value(decode, text, value_start)
+            if key in values and not lenient:
                 raise ValueError(f"the key {key!r} stands twice, the second time at character {at}")
             values[key] = value
             members.append(Member(key, at, value_start, end))
@@ -77,7 +84,7 @@ class JsonObject:
 
     def raw(self, key: str) -> str | None:
         """The text of a member's value as it was written, `None` where there is no such member."""
-        for member in self.members:
+        for member in reversed(self.members):
             if member.key == key:
                 return self.text[member.value_start : member.end]
         return None
@@ -107,15 +114,20 @@ class JsonObject:
 
 def array_items(text: str) -> list[str]:
     """The items of a JSON array that is known to be valid, each as it was written."""
-    items: list[str] = []
+    return [text[start:end] for start, end in item_spans(text)]
+
+
+def item_spans(text: str) -> list[tuple[int, int]]:
+    """Where the items of a JSON array that is known to be valid stand: `text[start:end]` is one."""
+    spans: list[tuple[int, int]] = []
     at = _skip(text, _skip(text, 0) + 1)
     while text[at] != "]":
-        if items:
+        if spans:
             at = _skip(text, at + 1)
-        _, end = _decode(text, at)
-        items.append(text[at:end])
+        _, end = _decode_anything(text, at)
+        spans.append((at, end))
         at = _skip(text, end)
-    return items
+    return spans
 
 
 def _skip(text: str, at: int) -> int:
@@ -124,9 +136,9 @@ def _skip(text: str, at: int) -> int:
     return match.end()
 
 
-def _value(text: str, at: int) -> tuple[Any, int]:
+def _value(decode: Callable[[str, int], tuple[Any, int]], text: str, at: int) -> tuple[Any, int]:
     try:
-        return _decode(text, at)
+        return decode(text, at)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
 
@@ -140,7 +152,3 @@ def _expect(text: str, at: int, mark: str) -> int:
 def _end(text: str, at: int) -> None:
     if _skip(text, at) != len(text):
         raise ValueError(f"unexpected text after the end at character {at}")
-
-
-def _whole(text: str, at: int) -> None:
-    _end(text, _value(text, at)[1])

@@ -18,6 +18,8 @@ KEEPALIVE = b": keepalive\n\n"
 _END = re.compile(rb"(?:\r\n|\n|\r(?=[^\n]))(?:\r\n|\n|\r(?=[^\n]))")
 _CLOSED = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)\Z")
 _LINE = re.compile(rb"\r\n|\n|\r")
+_MARK = b"\xef\xbb\xbf"
+"""The byte order mark, which may stand at the beginning of a stream."""
 
 
 class SseEvent(NamedTuple):
@@ -64,16 +66,25 @@ class SseReader:
         return [_event(rest if _CLOSED.search(rest) else rest + b"\n\n")]
 
 
-def event(data: str) -> bytes:
-    """The bytes of an event with one line of data."""
-    return b"data: " + data.encode() + b"\n\n"
+def event(data: str, beside: bytes = b"") -> bytes:
+    """The bytes of an event.
+
+    Args:
+        data: Its lines, without a carriage return.
+        beside: The raw event in whose place it stands: its lines that are no data are kept.
+    """
+    kept = b""
+    if beside and not _is_plain(beside):
+        lines = _LINE.split(beside.removeprefix(_MARK))
+        kept = b"".join(line + b"\n" for line in lines if line and line.partition(b":")[0] != b"data")
+    return kept + b"data: " + data.encode().replace(b"\n", b"\ndata: ") + b"\n\n"
 
 
 def _event(raw: bytes) -> SseEvent:
-    if raw.startswith(b"data: ") and raw.count(b"\n") == 2 and b"\r" not in raw:
+    if _is_plain(raw):
         return SseEvent(raw[6:-2], raw)
     lines: list[bytes] = []
-    for line in _LINE.split(raw.removeprefix(b"\xef\xbb\xbf")):
+    for line in _LINE.split(raw.removeprefix(_MARK)):
         field, _, value = line.partition(b":")
         if field == b"data":
             lines.append(value.removeprefix(b" "))
@@ -81,3 +92,8 @@ def _event(raw: bytes) -> SseEvent:
             # How llama.cpp told errors in 2025: https://github.com/ggml-org/llama.cpp/pull/16109
             lines.append(b'{"error":' + value.strip() + b"}")
     return SseEvent(b"\n".join(lines), raw)
+
+
+def _is_plain(raw: bytes) -> bool:
+    """Whether an event is one line of data, as nearly all are."""
+    return raw.startswith(b"data: ") and raw.count(b"\n") == 2 and b"\r" not in raw

@@ -1,8 +1,8 @@
 """A user's script as a person at mitmproxy might act: it edits, answers, holds and kills exchanges.
 
 What it does is asked for by words in the exchange. `GET /let-go` lets go what is held, `GET /kill` kills it,
-or what runs, `GET /look` shows what has been seen of the answer of the leg that was updated last,
-`GET /replay` replays the last chat.
+or what runs, and is not found where there is neither, `GET /look` shows what has been seen of the answer of
+the leg that was updated last, `GET /replay` replays the last chat.
 """
 
 from collections.abc import Sequence
@@ -35,8 +35,9 @@ def request(flow: http.HTTPFlow) -> None:
             flow_held = held.pop()
             replaced(flow_held.request, "please hold", "held")
             flow_held.resume()
-    if flow.request.path == "/kill":
+    if flow.request.path == "/kill" and (held or running):
         (held or running).pop().kill()
+        flow.response = http.Response.make(200)
     if flow.request.path == "/look":
         flow.response = http.Response.make(200, looked_at[-1])
     if flow.request.path == "/replay":

@@ -4,11 +4,15 @@ import asyncio
 import logging
 import os
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import pytest
 
+from tests.fakes.mcp_tools import TOOLS
 from tests.tools.mcp_servers.servers import (
     FAKES,
     call,
@@ -31,7 +35,7 @@ def text_of(value: object) -> object:
 async def test_the_tools_of_all_pages_are_listed_in_order_and_run() -> None:
     async with connected(settings()) as server:
         assert [tool.name for tool in server.tools][:4] == ["add", "add.it", "echo", "slow"]
-        assert len(server.tools) == 10
+        assert len(server.tools) == len(TOOLS)
         assert (await call(server, "add", a=2, b=3)).value == {
             "content": [{"type": "text", "text": "5"}],
             "isError": False,
@@ -43,6 +47,14 @@ async def test_the_servers_own_schema_and_description_are_the_tools() -> None:
         echo = tool(server, "echo")
     assert echo.description == "The fake tool echo."
     assert echo.parameters["properties"] == {"text": {"type": "string"}}
+
+
+@pytest.mark.contract("WK-82")
+async def test_a_crash_is_noticed_though_a_child_holds_the_pipes() -> None:
+    async with connected(settings()) as server:
+        crashed = await call(server, "crash_held")
+        assert (crashed.ok, crashed.value) == (False, "MCP error on fake/crash_held: Connection closed")
+        assert text_of((await call(server, "echo", text="back")).value) == "back"
 
 
 @pytest.mark.contract("WK-82")
@@ -180,11 +192,36 @@ async def test_a_server_that_never_answers_is_given_up_after_its_connect_timeout
         assert server.status().error == "no connection within 0.3 seconds"
 
 
+LISTS_NOTHING = """
+import json, sys
+for line in sys.stdin:
+    message = json.loads(line)
+    if message["method"] == "initialize":
+        info = {"name": "x", "version": "1"}
+        result = {"protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": info}
+        print(json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}), flush=True)
+"""
+
+
+async def test_a_server_that_never_lists_its_tools_is_told_of_in_a_sentence() -> None:
+    async with connected(settings(args=["-c", LISTS_NOTHING], read_timeout_seconds=0.3)) as server:
+        assert (
+            server.status().error
+            == "its list of tools did not come within 0.3 seconds (`read_timeout_seconds`)"
+        )
+
+
 @pytest.mark.contract("WK-87")
 async def test_a_tool_without_a_schema_takes_no_arguments(caplog: pytest.LogCaptureFixture) -> None:
     async with connected(settings(args=[FAKES + "/mcp_sloppy_server.py"])) as server:
         assert tool(server, "bare").parameters == {"type": "object", "properties": {}}
     assert any("does not end its tool list" in message for message in caplog.messages)
+
+
+@pytest.mark.contract("WK-83")
+async def test_a_tool_that_is_listed_twice_is_one_tool() -> None:
+    async with connected(settings(args=[FAKES + "/mcp_sloppy_server.py"])) as server:
+        assert [tool.name for tool in server.tools] == ["bare"]
 
 
 async def test_noise_on_a_servers_stdout_is_never_logged_as_an_error(
@@ -206,6 +243,83 @@ async def test_the_end_of_a_server_leaves_no_process(tmp_path: Path) -> None:
         os.kill(int(pid_file.read_text()), 0)
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid_file.read_text()), 0)
+
+
+STUBBORN = """
+import os, signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+child = subprocess.Popen(["sleep", "3600"])
+with open(sys.argv[1] + ".part", "w") as file:
+    file.write(f"{os.getpid()} {child.pid}")
+os.rename(sys.argv[1] + ".part", sys.argv[1])
+time.sleep(3600)
+"""
+"""A server that heeds nothing, with a child."""
+
+
+@asynccontextmanager
+async def stubborn(pid_file: Path) -> AsyncIterator[tuple[McpServer, list[int]]]:
+    """Such a server once it runs, and its processes."""
+    entry = settings(command=sys.executable, args=["-c", STUBBORN, str(pid_file)])
+    server = McpServer(entry)
+    with anyio.fail_after(30):
+        await server.open()
+        await until(pid_file.exists)
+        yield server, pids_in(pid_file)
+
+
+def pids_in(file: Path) -> list[int]:
+    return [int(pid) for pid in file.read_text().split()]
+
+
+def is_running(pid: int) -> bool:
+    with suppress(FileNotFoundError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks Linux who is running")
+
+
+@needs_proc
+async def test_a_server_that_heeds_nothing_is_killed_with_its_children(tmp_path: Path) -> None:
+    async with stubborn(tmp_path / "pids") as (server, pids):
+        assert all(map(is_running, pids))
+        await server.close()
+        await until(lambda: not any(map(is_running, pids)))
+
+
+@needs_proc
+async def test_a_server_is_killed_also_where_its_closing_is_cut_short(tmp_path: Path) -> None:
+    async with stubborn(tmp_path / "pids") as (server, pids):
+        owner = server._owner
+        assert owner is not None
+        closing = asyncio.get_running_loop().create_task(server.close())
+        for _ in range(100):  # into the wait for its own end
+            await anyio.lowlevel.checkpoint()
+        owner.cancel()  # as the end of the loop does
+        await closing
+        await until(lambda: not any(map(is_running, pids)))
+
+
+async def test_a_result_that_is_too_large_is_an_error_and_delays_no_other_call() -> None:
+    async with connected(settings(tool_call_timeout_seconds=5)) as server:
+        refused = await call(server, "big", size=30_000_000)
+        assert not refused.ok
+        assert "MCP error on fake/big: the result is too large: 30000" in refused.value
+        assert text_of((await call(server, "echo", text="still here")).value) == "still here"
+
+
+async def test_a_result_of_some_megabytes_arrives() -> None:
+    async with connected(settings()) as server:
+        assert text_of((await call(server, "big", size=7_000_000)).value) == "x" * 7_000_000
+
+
+async def test_noise_on_stdout_is_told_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "werkzeugkoppler.mcp")
+    async with connected(settings(args=[FAKES + "/mcp_sloppy_server.py"])):
+        pass
+    assert "fake: (on stdout, no message) Sloppy server, at your service!" in caplog.messages
 
 
 async def test_a_server_that_was_never_opened_can_be_closed() -> None:

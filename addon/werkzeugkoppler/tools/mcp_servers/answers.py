@@ -16,8 +16,11 @@ MAX_PAGES = 100
 
 
 async def all_tools(session: ClientSession, server_id: str) -> list[types.Tool]:
-    """The tools of all pages (WK-83); a server without the method has none."""
-    tools: list[types.Tool] = []
+    """The tools of all pages (WK-83), each name once; a server without the method has none.
+
+    Of two tools with one name the first counts: which of them a call runs is the server's secret.
+    """
+    tools: dict[str, types.Tool] = {}
     cursors: set[str | None] = set()
     cursor: str | None = None
     while cursor not in cursors and len(cursors) < MAX_PAGES:
@@ -28,12 +31,13 @@ async def all_tools(session: ClientSession, server_id: str) -> list[types.Tool]:
             if error.code == types.METHOD_NOT_FOUND:
                 return []
             raise
-        tools += page.tools
+        for tool in page.tools:
+            tools.setdefault(tool.name, tool)
         cursor = page.next_cursor
         if cursor is None:
-            return tools
+            return [*tools.values()]
     logger.warning("MCP server %s does not end its tool list; %d tools are used", server_id, len(tools))
-    return tools
+    return [*tools.values()]
 
 
 def tool_result(result: types.CallToolResult) -> ToolResult:

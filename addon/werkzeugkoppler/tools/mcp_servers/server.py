@@ -13,20 +13,21 @@ import math
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 import anyio
 import mcp_types as types
 from mcp import Client, MCPError
 from mcp.client.session import ClientSession, IncomingMessage
-from pydantic import ValidationError
 
 from werkzeugkoppler.config import tool_sections as config
-from werkzeugkoppler.tools.mcp_servers.answers import all_tools, reporter, tool_result
+from werkzeugkoppler.tools.mcp_servers.answers import all_tools
+from werkzeugkoppler.tools.mcp_servers.calls import Calls
 from werkzeugkoppler.tools.mcp_servers.choice import is_chosen
+from werkzeugkoppler.tools.mcp_servers.failures import explain, first_cause
+from werkzeugkoppler.tools.mcp_servers.http_edge import is_session_gone
 from werkzeugkoppler.tools.mcp_servers.transport import open_transport, quiet_the_sdk
 from werkzeugkoppler.tools.registry import SourceStatus
-from werkzeugkoppler.tools.tool import Progress, Tool, ToolResult
+from werkzeugkoppler.tools.tool import Tool
 
 logger = logging.getLogger("werkzeugkoppler.mcp")
 
@@ -37,13 +38,15 @@ LONGEST_RETRY_SECONDS = 60.0
 """A server that came back is found again within that time."""
 
 CLOSE_SECONDS = 8.0
-"""For one connection to end: the SDK gives a stdio server two seconds each to heed a closed stdin and a
-SIGTERM, and takes two more for the kill."""
+"""For one connection to end: more than a stdio server gets to heed its closed stdin, and then a SIGTERM."""
 
 
-SESSION_IN_DOUBT = (types.CONNECTION_CLOSED, types.INVALID_REQUEST, types.REQUEST_TIMEOUT)
-"""Codes of errors that a call meets when its session has expired (WK-81); the last is -32001, with which
-servers made with the TypeScript SDK say so."""
+EXPIRED_SECONDS = 2.0
+"""For the other calls of an expired session to be refused too; what runs on in spite of that is given up."""
+
+
+class _SessionExpiredError(Exception):
+    """The server has forgotten a session that had worked: it is to get a new one at once."""
 
 
 def _utc_now() -> datetime:
@@ -77,8 +80,6 @@ class McpServer:
         self._mode = "legacy"
         self._owner: asyncio.Task[None] | None = None
         self._scope: anyio.CancelScope | None = None
-        # Written by the owner task alone, read by calls.
-        self._session: ClientSession | None = None
         self._listing: list[types.Tool] | None = None
         self._error: str | None = "not connected yet"
         self._last_refresh: datetime | None = None
@@ -86,12 +87,10 @@ class McpServer:
         # Set once the first try to connect has come to its end, or at `_patience_ends` on the loop's clock.
         self._tried = asyncio.Event()
         self._patience_ends = math.inf
-        # Set while it is known whether there is a connection; clear while a new one is on its way.
-        self._known = asyncio.Event()
         # How others wake the owner: the tools changed, or the connection is in doubt or has ended.
         self._news = asyncio.Event()
         self._ended = False
-        self._calls_under_way = 0
+        self._calls = Calls(settings, self._news, why_not=lambda: self._error)
 
     async def open(self) -> None:
         """Begin to connect; returns at once."""
@@ -139,6 +138,9 @@ class McpServer:
                 try:
                     await self._connect()
                 except Exception as error:  # boundary: whatever a foreign server does only degrades (WK-88)
+                    if isinstance(first_cause(error), _SessionExpiredError):
+                        logger.info("MCP server %s gets a new session", self._settings.server_id)
+                        continue
                     self._failed(error)
                 await anyio.sleep(self._retry_seconds)
                 self._retry_seconds = min(2 * self._retry_seconds, LONGEST_RETRY_SECONDS)
@@ -163,28 +165,32 @@ class McpServer:
     async def _serve(self, session: ClientSession) -> None:
         try:
             await self._list(session)
-            self._session = session
+            self._calls.session = session
             self._retry_seconds = self._first_retry_seconds
-            self._known.set()
+            self._calls.known.set()
             self._tried.set()
             logger.info("MCP server %s has %d tools", self._settings.server_id, len(self.tools))
             while True:
                 await self._wait_for_news()
-                await self._list(session)
-                self._known.set()
+                await self._list_again(session)
+                if self._calls.session is session:
+                    self._calls.known.set()
+        except _SessionExpiredError:
+            # Calls that are under way are about to be refused as well. Cut off, they could not be sent again.
+            with anyio.move_on_after(EXPIRED_SECONDS):
+                await self._calls.all_ended()
+            raise
         finally:
             # Calls that come now wait for the next connection.
-            self._session = None
-            self._known.clear()
+            self._calls.session = None
+            self._calls.known.clear()
 
     async def _wait_for_news(self) -> None:
-        """Return when the tools are to be listed again.
-
-        A server may be too busy with a call to answer anything else: then the routine listing waits, so
-        that its timeout does not end the connection and the call.
+        """Return when the tools are to be listed again; a listing by routine waits for the calls.
 
         Raises:
             ConnectionError: The connection has ended.
+            _SessionExpiredError: A call has found that the session has expired.
         """
         due = False
         while not due:
@@ -192,13 +198,44 @@ class McpServer:
                 await self._news.wait()
             if self._ended:
                 raise ConnectionError("the connection has ended")
-            due = self._news.is_set() or not self._calls_under_way
+            if self._calls.session is None:
+                raise _SessionExpiredError
+            due = self._news.is_set() or not self._calls.under_way
         self._news.clear()
+
+    async def _list_again(self, session: ClientSession) -> None:
+        """List the tools anew, without harm to the calls that are under way.
+
+        A server may be too busy with a call to answer anything else. So a listing that is late because of
+        calls is dropped, and tried again after them; the connection stays.
+
+        Raises:
+            TimeoutError: The server is silent, and no call explains it.
+            _SessionExpiredError: The session has expired.
+        """
+        is_first, answered = True, self._calls.answered
+        while True:
+            try:
+                return await self._list(session)
+            except TimeoutError:
+                if answered == self._calls.answered and not (is_first and self._calls.under_way):
+                    raise
+            except MCPError as error:
+                raise _SessionExpiredError if is_session_gone(error) else error from None
+            is_first, answered = False, self._calls.answered
+            # Those that are under way now have ended by then, whatever others come meanwhile.
+            with anyio.move_on_after(self._settings.tool_call_timeout_seconds):
+                await self._calls.all_ended()
 
     async def _list(self, session: ClientSession) -> None:
         """Fetch all pages of the tool list; `tools` changes only if they do."""
-        with anyio.fail_after(self._settings.read_timeout_seconds):
-            listing = await all_tools(session, self._settings.server_id)
+        seconds = self._settings.read_timeout_seconds
+        try:
+            with anyio.fail_after(seconds):
+                listing = await all_tools(session, self._settings.server_id)
+        except TimeoutError:
+            late = f"its list of tools did not come within {seconds:g} seconds (`read_timeout_seconds`)"
+            raise TimeoutError(late) from None
         if listing != self._listing:
             self._listing = listing
             self.tools = tuple(self._tool(tool) for tool in listing if self._is_chosen(tool))
@@ -211,15 +248,15 @@ class McpServer:
         )
 
     def _failed(self, error: Exception) -> None:
-        reason = _first_cause(error)
+        reason = first_cause(error)
         if isinstance(reason, MCPError) and reason.code == types.UNSUPPORTED_PROTOCOL_VERSION:
             self._mode = "auto"
         if self._error is not None:
             # The tools of a lost connection stay for one try: a restart must not change the model's tools.
             self._listing, self.tools = None, ()
-            self._known.set()
+            self._calls.known.set()
             self._tried.set()
-        self._error = str(reason) or type(reason).__name__
+        self._error = explain(reason)
         logger.warning(
             "MCP server %s failed: %s; next try in %g seconds",
             self._settings.server_id,
@@ -243,42 +280,5 @@ class McpServer:
             tool.name,
             tool.description or "",
             tool.input_schema,
-            partial(self._call, tool.name),
+            partial(self._calls.run, tool.name),
         )
-
-    async def _call(self, name: str, arguments: dict[str, Any], progress: Progress) -> ToolResult:
-        """Call a tool once. Whatever ends the wait early, the SDK tells the server so (BX-05)."""
-        with anyio.move_on_after(self._settings.tool_call_timeout_seconds):
-            return await self._call_without_limit(name, arguments, progress)
-        if not self._calls_under_way:
-            self._news.set()  # a server that hangs does not list its tools either, and is started again
-        return ToolResult(False, f"Tool timeout on {self._settings.server_id}/{name}")
-
-    async def _call_without_limit(
-        self, name: str, arguments: dict[str, Any], progress: Progress
-    ) -> ToolResult:
-        await self._known.wait()
-        where = f"{self._settings.server_id}/{name}"
-        if self._session is None:
-            return ToolResult(False, f"MCP error on {where}: not connected: {self._error}")
-        self._calls_under_way += 1
-        try:
-            result = await self._session.call_tool(name, arguments, progress_callback=reporter(progress))
-        except MCPError as error:
-            if error.code in SESSION_IN_DOUBT:
-                # The owner finds out by listing; calls that come meanwhile wait for what it finds.
-                self._known.clear()
-                self._news.set()
-            return ToolResult(False, f"MCP error on {where}: {error}")
-        except (RuntimeError, ValidationError) as error:  # the answer breaks the protocol or its own schema
-            return ToolResult(False, f"MCP error on {where}: {error}")
-        finally:
-            self._calls_under_way -= 1
-        return tool_result(result)
-
-
-def _first_cause(error: BaseException) -> BaseException:
-    """What went wrong, out of the groups that the SDK's task groups wrap around it."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

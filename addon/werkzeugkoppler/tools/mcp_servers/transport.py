@@ -11,13 +11,16 @@ import anyio
 import httpx2
 import mcp_types as types
 from mcp.client._transport import ReadStream, TransportStreams
-from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.message import SessionMessage
 from pydantic import ValidationError
 
 from werkzeugkoppler.config import tool_sections as config
-from werkzeugkoppler.tools.log_pipe import log_pipe
+from werkzeugkoppler.tools.line_limit import LineLimit
+from werkzeugkoppler.tools.log_pipe import MAX_LINE_BYTES, log_pipe
+from werkzeugkoppler.tools.mcp_servers.framing import MAX_MESSAGE_BYTES
+from werkzeugkoppler.tools.mcp_servers.http_edge import HttpEdge
+from werkzeugkoppler.tools.mcp_servers.stdio import stdio_streams
 
 logger = logging.getLogger("werkzeugkoppler.mcp")
 
@@ -30,7 +33,7 @@ EMPTY_SCHEMA: dict[str, Any] = {"type": "object", "properties": {}}
 MAX_SHOWN_CHARS = 200
 """How much of a tool that cannot be used is logged."""
 
-SDK_LOGGERS = ("client", "mcp.client.stdio", "mcp.client.streamable_http", "mcp.shared.jsonrpc_dispatcher")
+SDK_LOGGERS = ("client", "mcp.client.streamable_http", "mcp.shared.jsonrpc_dispatcher")
 
 
 @asynccontextmanager
@@ -60,26 +63,22 @@ def quiet_the_sdk() -> None:
 
 
 async def _enter_stdio(settings: config.McpServer, stack: AsyncExitStack) -> TransportStreams:
-    parameters = StdioServerParameters(
-        command=settings.command or "",
-        args=list(settings.args),
-        env=dict(settings.env),
-        cwd=settings.cwd,
-        # A stray byte in a tool's text must not end the connection.
-        encoding_error_handler="replace",
-    )
     emit = partial(logger.info, "%s: %s", settings.server_id)
+    noise = LineLimit(lambda text: emit(f"(on stdout, no message) {text[:MAX_LINE_BYTES]}"))
+    stack.callback(noise.end)
     # The child keeps its own copy of the write end, so that the pipe ends with the child.
     with await stack.enter_async_context(log_pipe(emit)) as errlog:
-        return await stack.enter_async_context(stdio_client(parameters, errlog=errlog))
+        return await stack.enter_async_context(stdio_streams(settings, errlog, noise.say))
 
 
 async def _enter_http(settings: config.McpServer, stack: AsyncExitStack) -> TransportStreams:
     longest = max(settings.read_timeout_seconds, settings.tool_call_timeout_seconds)
     timeout = httpx2.Timeout(settings.connect_timeout_seconds, read=longest + READ_MARGIN_SECONDS)
-    client = httpx2.AsyncClient(headers=dict(settings.headers), timeout=timeout)
+    url = settings.url or ""
+    client = HttpEdge(url, headers=dict(settings.headers), timeout=timeout)
     await stack.enter_async_context(client)
-    return await stack.enter_async_context(streamable_http_client(settings.url or "", http_client=client))
+    streams = streamable_http_client(url, http_client=client, max_sse_event_size=MAX_MESSAGE_BYTES)
+    return await stack.enter_async_context(streams)
 
 
 class _Reading:

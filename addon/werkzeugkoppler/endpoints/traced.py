@@ -1,0 +1,57 @@
+"""What a turn has done, as an event of its trace: whether it went well, and how long it took."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from werkzeugkoppler.traces import Trace
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How something went; as long as nothing else is known it failed."""
+
+    success: bool = False
+    is_denied: bool = False
+    is_cancelled: bool = False
+    size: int | None = None
+    """Characters of the text that came of it."""
+
+    def of(self, done: tuple[int, str] | None, *, denied: str) -> str:
+        """Note what `exchange.act` gave.
+
+        Args:
+            denied: The text where the flow was killed.
+
+        Returns:
+            The text that came of it.
+        """
+        self.is_denied = done is None
+        status, text = done or (403, denied)
+        self.success, self.size = 200 <= status < 300, len(text)
+        return text
+
+
+@contextmanager
+def traced(trace: Trace, type: str, **fields: Any) -> Iterator[Outcome]:
+    """Note an event about what is done in here, when it has ended, however that comes."""
+    began = time.monotonic()
+    outcome = Outcome()
+    try:
+        yield outcome
+    except asyncio.CancelledError:
+        outcome.is_cancelled = True
+        raise
+    finally:
+        trace.add(
+            type,
+            **fields,
+            success=outcome.success,
+            denied=outcome.is_denied or None,
+            cancelled=outcome.is_cancelled or None,
+            bytes=outcome.size,
+            duration_ms=round((time.monotonic() - began) * 1000),
+        )

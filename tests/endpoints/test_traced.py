@@ -1,0 +1,42 @@
+"""An event of a trace says how something went."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from werkzeugkoppler.endpoints.traced import traced
+from werkzeugkoppler.traces import begin
+
+
+def event_of(done: tuple[int, str] | None, failure: BaseException | None = None) -> dict[str, Any]:
+    """The event without its times."""
+    trace = begin("turn")
+    try:
+        with traced(trace, "reader", name="manuals") as outcome:
+            if failure is not None:
+                raise failure
+            assert outcome.of(done, denied="no") == (done[1] if done else "no")
+    except BaseException as error:
+        assert error is failure
+    event = trace.events[-1]
+    assert event.pop("duration_ms") >= 0 and event.pop("at")
+    return event
+
+
+READER = {"type": "reader", "name": "manuals"}
+
+
+def test_the_status_says_whether_it_went_well() -> None:
+    assert event_of((200, "abc")) == READER | {"success": True, "bytes": 3}
+    assert event_of((500, "")) == READER | {"success": False, "bytes": 0}
+
+
+def test_what_was_killed_was_denied() -> None:
+    assert event_of(None) == READER | {"success": False, "denied": True, "bytes": 2}
+
+
+@pytest.mark.contract("BX-05")
+def test_only_a_cancellation_is_called_one() -> None:
+    assert event_of(None, asyncio.CancelledError()) == READER | {"success": False, "cancelled": True}
+    assert event_of(None, ValueError("broken")) == READER | {"success": False}

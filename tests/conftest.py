@@ -20,7 +20,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """The same few examples in every run; with `--slow` many, and others each time."""
     common = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
-    settings.register_profile("usual", common, max_examples=40, derandomize=True)
+    settings.register_profile("usual", common, max_examples=25, derandomize=True)
     settings.register_profile("slow", common, max_examples=300)
     settings.load_profile("slow" if config.getoption(RUN_SLOW) else "usual")
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tests.e2e.declared import WEATHER
 from tests.fakes.chunks import DONE, Call, calls_chunks, calls_completion
 from tests.fakes.garble import garbled
-from tests.turn.meant import SIZES, pieces
+from tests.properties.meant import SIZES, pieces
 from tests.turn.relaying import IDENTITY, is_ours, new_answer
 from werkzeugkoppler.config.load import load
 from werkzeugkoppler.errors import ApiError, ConfigError, UpstreamError

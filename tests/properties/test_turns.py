@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.endpoints.outlet import KeptOutlet
 from tests.oracle import Complete, Failed, Verdict, judge, verdict
-from tests.turn.meant import SIZES, Sent, legs, pieces, whole
+from tests.properties.meant import SIZES, Sent, legs, pieces, whole
 from tests.turn.relaying import IDENTITY, feed, is_ours, new_answer
 from tests.turn.test_engine import Reply, World, result_of, running
 from werkzeugkoppler.endpoints.stream import write_stream

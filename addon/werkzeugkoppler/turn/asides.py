@@ -80,6 +80,16 @@ def call_line(call: ToolCall) -> str:
     return f"\n\n==> tool call `{_cut(shown)}`\n"
 
 
+def news_line(name: str, news: str) -> str:
+    """A line that a call of ours tells while it runs (BX-08)."""
+    return f"==> {name}: {news}\n"
+
+
+def left_out_line(name: str, lines: int) -> str:
+    """In place of lines that came faster than they were shown."""
+    return f"==> {name}: ({lines} more)\n"
+
+
 def result_line(content: str) -> str:
     """The line about its end.
 

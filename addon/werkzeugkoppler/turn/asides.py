@@ -19,6 +19,7 @@ FIELDS = (DEFAULT_FIELD, "reasoning")
 _CAUSES = "|".join(re.escape(cause) for cause in Cause)
 _SAID = re.compile(
     rf"^==> tool (?:call|result) `.*`$"
+    rf"|^==> [\w-]{{1,64}}__[\w-]{{0,64}}: .*$"
     rf"|(?:==> )?(?:{_CAUSES})\. (?:Retrying \.*|Retries exhausted\.|Upstream stream interrupted\.)",
     re.MULTILINE,
 )

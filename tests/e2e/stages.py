@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -11,8 +11,8 @@ import anyio
 
 from tests.e2e.client import Client
 from tests.e2e.proxy import POLL_SECONDS
-from tests.fakes.answers import Answer, Hang, Json, Sse, calls, says
-from tests.fakes.chunks import Call
+from tests.fakes.answers import SSE_TYPE, Answer, Hang, Json, Sse, calls, says
+from tests.fakes.chunks import Call, chunk, event
 from tests.fakes.http1 import Connection, Recorded
 from tests.fakes.lifelines import PROGRAM, Lifelines
 from tests.fakes.upstream import Upstream
@@ -34,7 +34,10 @@ def settings(lifelines: Lifelines, log: Path) -> dict[str, Any]:
         "upstream_connect_retries": -1,
         "upstream_retry_interval_ms": 3_600_000,
         "allowed_direct_commands": ["*"],
-        "actions": [lifelines.action("hold", GENERATIONS, parameters=[note])],
+        "actions": [
+            lifelines.action("hold", GENERATIONS, parameters=[note]),
+            shell("stubborn", f"trap '' TERM; {line}; true"),
+        ],
         "last_user_message_readers": [{"name": "notes", "command": "sh", "arguments": ["-c", reading]}],
         "mcp_servers": [
             {
@@ -46,6 +49,11 @@ def settings(lifelines: Lifelines, log: Path) -> dict[str, Any]:
             }
         ],
     }
+
+
+def shell(name: str, script: str) -> dict[str, Any]:
+    """An action that is a script for the shell."""
+    return {"name": name, "description": "Runs", "command": "/bin/sh", "arguments": ["-c", script]}
 
 
 @dataclass(frozen=True)
@@ -89,6 +97,15 @@ async def leg_closed(world: World) -> None:
     await world.upstream.chats[-1].closed.wait()
 
 
+async def models_asked(world: World) -> None:
+    while not any(request.path == "/v1/models" for request in world.upstream.requests):  # noqa: ASYNC110
+        await anyio.sleep(POLL_SECONDS)
+
+
+async def models_closed(world: World) -> None:
+    await world.upstream.requests[-1].closed.wait()
+
+
 async def processes_run(world: World) -> None:
     await world.lifelines.running(GENERATIONS)
 
@@ -110,6 +127,15 @@ class Half:
         await anyio.sleep_forever()
 
 
+class Flood:
+    """A stream that never ends, as fast as it is taken."""
+
+    async def send(self, connection: Connection, request: Recorded) -> None:
+        await connection.start(200, (("content-type", SSE_TYPE), ("transfer-encoding", "chunked")))
+        while True:
+            await connection.chunk(event(chunk({"content": "x" * 10_000})))
+
+
 @dataclass(frozen=True)
 class Stage:
     """A moment of a turn at which it stays until somebody leaves."""
@@ -117,8 +143,13 @@ class Stage:
     name: str
     reached: Wait
     question: str = "Hello?"
+    """May hold `%d`, for the port of the lifelines."""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of the request."""
     answers: tuple[Callable[[], Answer], ...] = ()
     """Makers of what the upstream is scripted with."""
+    models: Answer | None = None
+    """What the upstream answers where it is asked for its models."""
     gone: Wait = nothing
     """Waits until what ran is over."""
     streams: tuple[bool, ...] = (False, True)
@@ -162,12 +193,20 @@ SLOW: Final = Call("fake__slow", '{"seconds": 3600}')
 HOLD_LINE: Final = f"@@ {sys.executable} {PROGRAM} %d {GENERATIONS}"
 
 STAGES: Final = (
+    Stage("model list", models_asked, fields={"model": ""}, models=Hang(), gone=models_closed),
     Stage("unanswered", asked, answers=(Hang,), gone=leg_closed),
     Stage("prefill", asked, answers=(lambda: Sse([anyio.Event()]),), gone=leg_closed),
     Stage("mid-answer", asked, answers=(lambda: says("Hel", anyio.Event()),), gone=leg_closed),
+    Stage("flood", asked, answers=(Flood,), gone=leg_closed, streams=(True,)),
     Stage("mid-answer, plain", asked, answers=(Half,), gone=leg_closed, streams=(False,)),
     Stage("mcp call", mcp_called, answers=(lambda: calls(SLOW),), gone=mcp_told),
     Stage("action", processes_run, answers=(call_hold,), gone=processes_ended),
+    Stage(
+        "stubborn action",
+        processes_run,
+        answers=(lambda: calls(Call("actions__stubborn")),),
+        gone=processes_ended,
+    ),
     Stage("reader", processes_run, question="a slow reader", gone=processes_ended),
     Stage("direct command", processes_run, question=HOLD_LINE, gone=processes_ended),
     Stage("retry wait", refused, answers=(lambda: Json({}, 503),)),

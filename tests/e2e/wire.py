@@ -47,6 +47,10 @@ class Wire:
         """Read until a text has come."""
         return await self._reader.receive_until(text, MAX_HEAD_BYTES)
 
+    async def receive(self) -> bytes:
+        """Read what has come, at least a byte; raises at the end as the stream does."""
+        return await self._reader.receive()
+
     async def head(self) -> bytes:
         """Read a status line and headers, without the blank line."""
         return await self._reader.receive_until(b"\r\n\r\n", MAX_HEAD_BYTES)

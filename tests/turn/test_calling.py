@@ -67,6 +67,23 @@ def test_a_client_that_takes_nothing_fills_no_memory() -> None:
     assert news.take() == ""
 
 
+async def test_a_client_that_takes_nothing_holds_no_call_up() -> None:
+    ended = anyio.Event()
+
+    async def run(call: ToolCall, tell: Tell) -> str:
+        for number in range(1000):
+            tell(f"line {number}")
+            await anyio.lowlevel.checkpoint()
+        ended.set()
+        return "done"
+
+    with anyio.fail_after(5):
+        async with aclosing(saying(run, ONE)) as said:
+            assert await anext(said) == "==> server__one: line 0\n"
+            await ended.wait()
+            assert [item async for item in said][-1] == [(ONE, "done")]
+
+
 @pytest.mark.contract("BX-05")
 async def test_leaving_cancels_the_calls_and_waits_for_their_end() -> None:
     ended: list[str] = []

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import anyio
 
@@ -80,14 +80,12 @@ async def run(
     """
     if not argv:
         raise ValueError("the command is empty")
-    loop = asyncio.get_running_loop()
-    transport, child = await loop.subprocess_exec(
+    transport, child = await start(
         lambda: _Child(max_output_bytes, hear),
-        *argv,
+        argv,
         stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
         cwd=cwd,
         env=dict(environ),
-        start_new_session=True,
     )
     grace_seconds = CANCEL_GRACE_SECONDS
     try:
@@ -108,6 +106,39 @@ async def run(
         finally:
             transport.close()
     return child.finished(transport.get_returncode(), timed_out=limit.cancelled_caught)
+
+
+async def start[P: asyncio.SubprocessProtocol](
+    make: Callable[[], P], argv: Sequence[str], **options: Any
+) -> tuple[asyncio.SubprocessTransport, P]:
+    """Start a command that leads a process group of its own; `end_group` has to follow.
+
+    Whoever is cancelled meanwhile waits for the start, which takes a moment, and ends the group: asyncio
+    would kill the command alone, and leave what it has started by then.
+
+    Args:
+        options: As of `loop.subprocess_exec`.
+
+    Raises:
+        OSError: It cannot be started.
+        ValueError: An argument holds a NUL byte, or cannot be encoded.
+    """
+    loop = asyncio.get_running_loop()
+    starting = loop.create_task(
+        loop.subprocess_exec(make, *argv, start_new_session=True, **options), name=f"start {argv[0]}"
+    )
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        with anyio.CancelScope(shield=True):
+            await asyncio.wait([starting])
+        if not starting.exception():
+            transport, _ = starting.result()
+            try:
+                await end_group(transport.get_pid(), CANCEL_GRACE_SECONDS)
+            finally:
+                transport.close()
+        raise
 
 
 def child_environment(environ: Mapping[str, str], secrets: Sequence[str]) -> dict[str, str]:

@@ -7,11 +7,11 @@ pipes open long after the shell is gone. So the end of the direct child decides,
 import asyncio
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import anyio
 
@@ -60,6 +60,7 @@ async def run(
     max_output_bytes: int,
     stdin: bytes | None = None,
     timeout_grace_seconds: float = TIMEOUT_GRACE_SECONDS,
+    hear: Callable[[int, bytes], None] | None = None,
 ) -> Finished:
     """Run `argv` without a shell and wait for its end; its whole process group is dead on return.
 
@@ -71,6 +72,7 @@ async def run(
         max_output_bytes: The bytes of stdout to keep.
         stdin: What the command can read; without it stdin is closed.
         timeout_grace_seconds: From SIGTERM to SIGKILL where it ran too long.
+        hear: Gets each piece as it is written, with the file descriptor it was written to, 1 or 2.
 
     Raises:
         OSError: The command cannot be started.
@@ -78,14 +80,12 @@ async def run(
     """
     if not argv:
         raise ValueError("the command is empty")
-    loop = asyncio.get_running_loop()
-    transport, child = await loop.subprocess_exec(
-        lambda: _Child(max_output_bytes),
-        *argv,
+    transport, child = await start(
+        lambda: _Child(max_output_bytes, hear),
+        argv,
         stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
         cwd=cwd,
         env=dict(environ),
-        start_new_session=True,
     )
     grace_seconds = CANCEL_GRACE_SECONDS
     try:
@@ -108,6 +108,39 @@ async def run(
     return child.finished(transport.get_returncode(), timed_out=limit.cancelled_caught)
 
 
+async def start[P: asyncio.SubprocessProtocol](
+    make: Callable[[], P], argv: Sequence[str], **options: Any
+) -> tuple[asyncio.SubprocessTransport, P]:
+    """Start a command that leads a process group of its own; `end_group` has to follow.
+
+    Whoever is cancelled meanwhile waits for the start, which takes a moment, and ends the group: asyncio
+    would kill the command alone, and leave what it has started by then.
+
+    Args:
+        options: As of `loop.subprocess_exec`.
+
+    Raises:
+        OSError: It cannot be started.
+        ValueError: An argument holds a NUL byte, or cannot be encoded.
+    """
+    loop = asyncio.get_running_loop()
+    starting = loop.create_task(
+        loop.subprocess_exec(make, *argv, start_new_session=True, **options), name=f"start {argv[0]}"
+    )
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        with anyio.CancelScope(shield=True):
+            await asyncio.wait([starting])
+        if not starting.exception():
+            transport, _ = starting.result()
+            try:
+                await end_group(transport.get_pid(), CANCEL_GRACE_SECONDS)
+            finally:
+                transport.close()
+        raise
+
+
 def child_environment(environ: Mapping[str, str], secrets: Sequence[str]) -> dict[str, str]:
     """`environ` without this program's own settings and without values that give a secret away (BX-17)."""
     return {
@@ -127,16 +160,19 @@ class _Child(asyncio.SubprocessProtocol):
     asyncio's own `Process.wait` waits for the pipes as well, and a grandchild can hold those forever.
     """
 
-    def __init__(self, max_output_bytes: int) -> None:
+    def __init__(self, max_output_bytes: int, hear: Callable[[int, bytes], None] | None) -> None:
         self.exited = asyncio.Event()
         self.drained = asyncio.Event()
         self._max_output_bytes = max_output_bytes
+        self._hear = hear
         self._stdout = bytearray()
         self._cut = 0
         self._stderr = bytearray()
         self._open = {1, 2}
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
+        if self._hear is not None:
+            self._hear(fd, data)
         if fd == 2:
             self._stderr += data
             del self._stderr[:-STDERR_TAIL_BYTES]

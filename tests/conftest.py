@@ -1,6 +1,7 @@
 """Fixtures and options that every test has."""
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 RUN_SLOW = "--slow"
 REQUIRE_CLIENTS = "--require-clients"
@@ -14,6 +15,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="fail, instead of skipping, where a client of tests/clients cannot be installed",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The same few examples in every run; with `--slow` many, and others each time."""
+    common = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.register_profile("usual", common, max_examples=40, derandomize=True)
+    settings.register_profile("slow", common, max_examples=300)
+    settings.load_profile("slow" if config.getoption(RUN_SLOW) else "usual")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

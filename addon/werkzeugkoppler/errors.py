@@ -2,7 +2,7 @@
 
 import json
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 type Headers = tuple[tuple[str, str], ...]
 
@@ -56,6 +56,14 @@ class Cause(StrEnum):
     INCOMPLETE = "Upstream LLM response payload is not completed"
 
 
+def cause_of(status: int) -> Cause | None:
+    """Why an upstream that refuses with this status may answer at another time; `None` where it never will
+    (WK-147)."""
+    if status == 404:
+        return Cause.NOT_FOUND  # a model that is still being loaded, on some servers
+    return Cause.CONNECTION if status == 429 or status >= 500 else None
+
+
 class UpstreamError(ApiError):
     """The upstream could not be asked, or broke off its answer (F8).
 
@@ -85,6 +93,19 @@ class UpstreamError(ApiError):
         self.cause = cause
         self.can_retry = can_retry and cause is not None
         self.summary = summary or message
+
+    @classmethod
+    def told(cls, message: str, answer: bytes) -> Self:
+        """The error that an upstream tells within a success: a JSON object with the key `error`.
+
+        Its code, where it is an HTTP status, is what the upstream would have answered had it known in time:
+        https://openrouter.ai/docs/errors
+        """
+        error = json.loads(answer)["error"]
+        code = error.get("code") if isinstance(error, dict) else None
+        if isinstance(code, int) and 400 <= code <= 599:
+            return cls(message, status=code, answer=answer, cause=cause_of(code))
+        return cls(message, answer=answer)
 
     def error(self) -> dict[str, Any]:
         if self.answer is not None:

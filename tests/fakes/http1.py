@@ -98,6 +98,10 @@ class Connection:
         """Write one chunk of a chunked body; empty data ends the body."""
         await self.send(b"%x\r\n%s\r\n" % (len(data), data))
 
+    async def close(self) -> None:
+        """End the connection; what was written arrives."""
+        await self._stream.aclose()
+
     async def reset(self) -> None:
         """Break the connection off with a TCP reset."""
         raw: socket.socket = self._stream.extra(SocketAttribute.raw_socket)

@@ -36,6 +36,7 @@ class Upstream:
         self.requests: list[Recorded] = []
         self.models: Answer = Json(MODELS)
         self._script: deque[Answer] = deque()
+        self._for_model: dict[str, deque[Answer]] = {}
         self._arrived = anyio.Event()
 
     @classmethod
@@ -54,10 +55,14 @@ class Upstream:
         """Queue answers: the first is for the next chat request."""
         self._script.extend(answers)
 
+    def script_for(self, model: str, *answers: Answer) -> None:
+        """Queue answers for the requests to one model: chats that run side by side each have their own."""
+        self._for_model.setdefault(model, deque()).extend(answers)
+
     @property
     def unused(self) -> list[Answer]:
         """The scripted answers that nobody has asked for yet."""
-        return list(self._script)
+        return [answer for script in (self._script, *self._for_model.values()) for answer in script]
 
     @property
     def chats(self) -> list[Recorded]:
@@ -74,6 +79,7 @@ class Upstream:
         """Forget the script and the requests; connections that are kept alive stay."""
         self.requests.clear()
         self._script.clear()
+        self._for_model.clear()
         self.models = Json(MODELS)
 
     async def _serve(self, stream: SocketStream) -> None:
@@ -110,5 +116,6 @@ class Upstream:
 
     def _next(self, request: Recorded) -> Answer:
         if request.path.endswith(CHAT_PATH):
-            return self._script.popleft() if self._script else UNSCRIPTED
+            script = self._script if not self._for_model else self._for_model.get(request.json["model"])
+            return script.popleft() if script else UNSCRIPTED
         return self.models if request.path.endswith("/v1/models") else Json({}, 404)

@@ -108,6 +108,51 @@ async def test_a_command_beyond_its_time_is_ended_with_its_whole_tree() -> None:
         await end_of([int(pid) for pid in finished.stdout.split()])
 
 
+OWN_GROUPS = {
+    "timeout": "timeout 1000 sleep 1000 & echo $!",
+    "job control": "set -m; sleep 1000 & echo $!",
+}
+
+
+@pytest.mark.contract("BX-05", "WK-107")
+@pytest.mark.parametrize("script", OWN_GROUPS.values(), ids=OWN_GROUPS)
+@pytest.mark.parametrize("end", ["", "; wait"], ids=["which ends", "beyond its time"])
+async def test_a_part_of_a_command_that_made_a_group_of_its_own_is_ended_too(script: str, end: str) -> None:
+    finished = await shell(script + end, timeout_seconds=0.5)
+    with anyio.fail_after(5):
+        await end_of([int(pid) for pid in finished.stdout.split()])
+
+
+async def test_a_daemon_lives_on_and_holds_nobody_up() -> None:
+    """Agents and servers that a command starts for others, such as gpg-agent, make a session of their own."""
+    with anyio.fail_after(5):
+        finished = await shell("setsid sleep 1000 & echo $!")
+    (pid,) = [int(pid) for pid in finished.stdout.split()]
+    assert alive(pid)
+    os.kill(pid, signal.SIGKILL)
+
+
+async def test_a_command_that_fills_both_pipes_ends() -> None:
+    finished = await shell("head -c 5000000 /dev/zero & head -c 5000000 /dev/zero >&2; wait")
+    assert (len(finished.stdout), finished.cut, finished.exit_code) == (1000, 4_999_000, 0)
+
+
+async def test_a_command_with_many_children_is_ended_with_all_of_them() -> None:
+    script = "for n in $(seq 40); do sleep 1000 & echo $!; done; wait"
+    finished = await shell(script, timeout_seconds=1)
+    pids = [int(pid) for pid in finished.stdout.split()]
+    assert finished.timed_out and len(pids) == 40
+    with anyio.fail_after(5):
+        await end_of(pids)
+
+
+async def test_a_command_that_closes_its_output_and_lives_on_is_ended() -> None:
+    finished = await shell("echo $$; exec >&- 2>&-; sleep 1000", timeout_seconds=0.5)
+    assert finished.timed_out
+    with anyio.fail_after(5):
+        await end_of([int(finished.stdout)])
+
+
 async def test_a_command_that_ignores_sigterm_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "TIMEOUT_GRACE_SECONDS", 0.1)
     finished = await shell("trap '' TERM; while :; do sleep 1000; done", timeout_seconds=0.3)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.chunks import calls_chunks, calls_completion, chunk, completion, event
+from tests.fakes.chunks import calls_chunks, calls_completion, chunk, completion, event, text_chunks
 from tests.turn.test_engine import ADD, TEXT, Reply, Scripted, World, run, running, shown, world
 from werkzeugkoppler.errors import Cause, UpstreamError
 from werkzeugkoppler.turn.retry import Patience
@@ -48,6 +48,57 @@ async def test_an_answer_that_shows_nothing_and_breaks_off_is_asked_again(first:
 async def test_the_notices_are_closed_too_where_nothing_of_the_leg_is_shown() -> None:
     called = b"".join(map(event, calls_chunks(ADD)))
     assert await reasoning(world(called, AWAY, called, AWAY, TEXT)) == f"{NOTICE}\n{NOTICE}\n"
+
+
+@pytest.mark.parametrize(
+    "lost", [LOST, event({"error": {"code": 500}}), UpstreamError("silence", can_retry=False)], ids=str
+)
+async def test_what_breaks_after_the_finish_takes_nothing_from_the_answer(lost: bytes | Exception) -> None:
+    finished = b"".join(map(event, text_chunks("Done.", usage=None)))
+    relayed = await shown(world(Reply((finished, lost))))
+    assert (relayed.text, relayed.finishes) == ("Done.", ["stop"])
+
+
+async def test_calls_whose_finish_has_come_are_run_though_the_end_mark_is_lost() -> None:
+    called = b"".join(map(event, calls_chunks(ADD)))
+    two = world(Reply((called, LOST)), TEXT)
+    assert (await shown(two)).text == "Done."
+    assert two.called == [("call_1", 1)]
+
+
+async def test_a_plain_answer_is_whole_with_its_finish_too() -> None:
+    finished = b"".join(map(event, text_chunks("Done.")))
+    one = world(Reply((finished, LOST)))
+    (_, body) = await run(one, plain=True)
+    assert json.loads(body)["choices"][0]["message"]["content"] == "Done."
+
+
+@pytest.mark.parametrize("late", [event({"error": "late"}), UpstreamError("killed")], ids=str)
+async def test_no_call_is_run_of_a_leg_that_failed_for_good_after_its_finish(late: bytes | Exception) -> None:
+    called = b"".join(map(event, calls_chunks(ADD)))
+    for plain in (False, True):
+        one = world(Reply((called, late)))
+        _, error = await failure(one, plain=plain)
+        assert (error.cause, one.called) == (None, [])
+
+
+async def test_a_finish_of_an_earlier_leg_ends_no_later_one() -> None:
+    called = b"".join(map(event, calls_chunks(ADD)))
+    for plain in (False, True):
+        _, error = await failure(world(called, AWAY), plain=plain, retries=0)
+        assert error is AWAY
+
+
+@pytest.mark.parametrize(("code", "status", "asked"), [(503, 503, 2), (404, 404, 2), (400, 400, 1)])
+@pytest.mark.parametrize("plain", [False, True])
+async def test_an_error_that_a_success_brings_is_a_refusal_with_its_code(
+    code: int, status: int, asked: int, plain: bool
+) -> None:
+    """OpenRouter tells what goes wrong after its 200 in an event: https://openrouter.ai/docs/errors"""
+    refused = event({"error": {"code": code, "message": "no"}})
+    some = world(refused, refused)
+    _, error = await failure(some, plain=plain, retries=1)
+    assert (error.status, error.error()["message"], len(some.asked)) == (status, "no", asked)
 
 
 async def test_an_answer_that_was_seen_is_not_asked_again() -> None:

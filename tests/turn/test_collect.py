@@ -269,6 +269,17 @@ def test_either_mark_ends_a_stream(end: bytes) -> None:
     assert message(collected(stream(chunk({"content": "a"})) + end))["content"] == "a"
 
 
+@pytest.mark.parametrize("delta", [[1], "x", 1])
+def test_a_delta_that_is_no_object_is_passed_over(delta: Any) -> None:
+    odd = chunk({}) | {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
+    assert message(collected(stream(odd, chunk({"content": "a"}, finish="stop"))))["content"] == "a"
+
+
+def test_a_stream_without_a_finish_gets_one() -> None:
+    body = collected(stream(chunk({"content": "a"})) + DONE)
+    assert body["choices"][0]["finish_reason"] == "stop"
+
+
 @pytest.mark.parametrize("broken", [stream(chunk({"content": "a"})), DONE, b": ping\n\n"])
 def test_a_stream_that_breaks_off_is_the_upstreams_failure(broken: bytes) -> None:
     with pytest.raises(UpstreamError, match="ended before its answer was complete"):

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.chunks import DONE, USAGE, chunk, event, text_chunks
+from tests.fakes.chunks import DONE, USAGE, Call, chunk, event, text_chunks
 from tests.turn.relaying import IDENTITY, feed, new_answer, relay, stream
 from tests.wire.splits import splits
 from werkzeugkoppler.errors import UpstreamError
@@ -106,6 +106,29 @@ def test_a_finish_for_calls_of_which_there_are_none_is_a_stop() -> None:
 def test_a_finish_that_comes_twice_is_told_once() -> None:
     relayed = relay(stream(*text_chunks("a", usage=None), chunk({}, finish="stop")))
     assert relayed.finishes == ["stop"]
+
+
+def test_a_call_that_comes_after_another_finish_is_not_shown() -> None:
+    late = chunk({"tool_calls": [Call("edit").wire() | {"index": 0}]})
+    relayed = relay(stream(*text_chunks("a", usage=None), late))
+    assert relayed.shown == stream(*text_chunks("a", usage=None))
+
+
+def test_a_call_that_comes_after_the_finish_of_another_is_shown() -> None:
+    calls = [{"tool_calls": [Call("edit", id=f"call_{n}").wire() | {"index": n}]} for n in range(2)]
+    relayed = relay(stream(*(chunk(delta, finish="tool_calls") for delta in calls)))
+    assert [call["id"] for call in relayed.calls] == ["call_0", "call_1"]
+    assert relayed.finishes == ["tool_calls"]
+
+
+def test_a_note_without_a_text_passes_after_the_finish() -> None:
+    """As Azure's about content filters, which run beside the model:
+    https://learn.microsoft.com/azure/ai-foundry/openai/concepts/content-streaming"""
+    note = chunk({}) | {
+        "choices": [{"index": 0, "delta": {}, "finish_reason": None, "content_filter_results": {}}]
+    }
+    chunks = [*text_chunks("a", usage=None), note]
+    assert relay(stream(*chunks)).shown == stream(*chunks)
 
 
 @pytest.mark.parametrize("delta", [{}, {"delta": None}, {"delta": "odd"}])
@@ -219,6 +242,11 @@ def test_usage_that_came_before_the_finish_is_told_after_it() -> None:
     relayed = relay(stream(*pieces, usage, finish))
     assert relayed.usages == [USAGE]
     assert relayed.chunks[-1]["choices"] == []
+
+
+def test_a_usage_that_comes_twice_is_told_once() -> None:
+    relayed = relay(stream(*text_chunks("a"), *text_chunks("a")[-1:]))
+    assert relayed.shown == stream(*text_chunks("a"))
 
 
 def test_nothing_is_told_of_a_usage_that_nobody_sent() -> None:

@@ -20,6 +20,16 @@ ADD = Call("add", '{"x":1}', "call_a")
 SUB = Call("sub", "{}", "call_b")
 
 
+@pytest.mark.parametrize(
+    ("code", "status"), [(503, 503), (429, 429), ("503", 502), (True, 502), (200, 502), (None, 502)]
+)
+def test_an_error_in_place_of_a_completion_has_the_status_that_it_tells(code: Any, status: int) -> None:
+    with pytest.raises(UpstreamError) as caught:
+        parse_completion(json.dumps({"error": {"code": code, "message": "no"}}).encode())
+    assert caught.value.status == status
+    assert caught.value.can_retry == (status != 502)
+
+
 def no_id() -> str:
     raise AssertionError("no id is needed")
 

@@ -22,6 +22,7 @@ STREAMS = {
     "lines of one event": (b"data: a\ndata\ndata: b\n\n", [b"a\n\nb"]),
     "other fields": (b"event: x\nid: 1\nretry: 5\ndata: a\n\n", [b"a"]),
     "a field that begins alike": (b"database: x\ndata: a\n\n", [b"a"]),
+    "an error in a field of its own": (b'error: {"code":1}\n\ndata: a\n\n', [b'{"error":{"code":1}}', b"a"]),
     "a comment": (b": hello\n\ndata: a\n\n", [b"", b"a"]),
     "a comment in an event": (b": hello\ndata: a\n\n", [b"a"]),
     "a byte order mark": (b"\xef\xbb\xbfdata: a\n\n", [b"a"]),
@@ -47,14 +48,24 @@ def test_the_bytes_of_the_events_are_the_bytes_of_the_stream(stream: str) -> Non
         assert b"".join(event.raw for event in read(pieces)) == data
 
 
+@pytest.mark.parametrize("end", [b"\n\n", b"\r\n\r\n", b"\r\r", b"\n\r"])
+def test_a_last_event_with_its_blank_line_gets_no_other(end: bytes) -> None:
+    data = b"data: a" + end
+    for pieces in splits(data):
+        assert read(pieces) == [SseEvent(b"a", data)]
+
+
 def test_an_event_is_given_as_soon_as_its_blank_line_has_come() -> None:
     reader = SseReader()
     assert reader.feed(b"data: a\n") == []
     assert reader.feed(b"\ndata: b") == [SseEvent(b"a", b"data: a\n\n")]
 
 
-def test_a_last_event_without_its_blank_line_gets_one() -> None:
-    assert read([b"data: a"]) == [SseEvent(b"a", b"data: a\n\n")]
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n", b"\r"])
+def test_a_last_event_without_its_blank_line_gets_one(end: bytes) -> None:
+    data = b"data: a" + end
+    for pieces in splits(data):
+        assert read(pieces) == [SseEvent(b"a", data + b"\n\n")]
 
 
 def test_a_reader_is_empty_after_its_end() -> None:

@@ -1,7 +1,9 @@
 """Run one command to its end, within limits of time and output, and leave none of its processes behind.
 
-The command leads a process group of its own, and the group is what is ended: a shell's children hold the
-pipes open long after the shell is gone. So the end of the direct child decides, not the end of its output.
+The command leads a session of its own, and all groups of the session are what is ended: a shell's children
+hold the pipes open long after the shell is gone. So the end of the direct child decides, not the end of its
+output. A process that left the session (setsid) lives on: agents do that which commands start for others,
+such as gpg-agent, a build server or tmux, and to kill those would be worse.
 """
 
 import asyncio
@@ -62,13 +64,13 @@ async def run(
     timeout_grace_seconds: float = TIMEOUT_GRACE_SECONDS,
     hear: Callable[[int, bytes], None] | None = None,
 ) -> Finished:
-    """Run `argv` without a shell and wait for its end; its whole process group is dead on return.
+    """Run `argv` without a shell and wait for its end; its whole session is dead on return.
 
-    Cancelling ends the group too. A process that left the group (setsid) escapes by its own design.
+    Cancelling ends the session too. A process that left it (setsid) escapes by its own design.
 
     Args:
         environ: The whole environment of the command, see `child_environment`.
-        timeout_seconds: After that many seconds the group is ended, and `timed_out` is set.
+        timeout_seconds: After that many seconds the session is ended, and `timed_out` is set.
         max_output_bytes: The bytes of stdout to keep.
         stdin: What the command can read; without it stdin is closed.
         timeout_grace_seconds: From SIGTERM to SIGKILL where it ran too long.
@@ -202,15 +204,37 @@ def _feed(transport: asyncio.SubprocessTransport, stdin: bytes) -> None:
     pipe.write_eof()
 
 
-async def end_group(group: int, grace_seconds: float) -> None:
-    """SIGTERM to the group, SIGKILL to what is left of it after the grace, or when cancelled meanwhile."""
+async def end_group(session: int, grace_seconds: float) -> None:
+    """SIGTERM to a group and the others of its session, SIGKILL to what is left after the grace, or when
+    cancelled.
+
+    Args:
+        session: The leader's process id.
+    """
     try:
-        _signal(group, signal.SIGTERM)
+        groups = _groups_of(session)
+        for group in groups:
+            _signal(group, signal.SIGTERM)
         with anyio.CancelScope(shield=True), anyio.move_on_after(grace_seconds):
-            while _signal(group, 0):  # noqa: ASYNC110 - no event tells when a group is empty
+            while any([_signal(group, 0) for group in groups]):  # noqa: ASYNC110 - no event tells it
                 await anyio.sleep(GROUP_POLL_SECONDS)
     finally:
-        _signal(group, signal.SIGKILL)
+        for group in _groups_of(session):
+            _signal(group, signal.SIGKILL)
+
+
+def _groups_of(session: int) -> set[int]:
+    """The process groups of a session: `timeout` and shells with job control make some of their own.
+
+    Where there is no /proc, as on macOS, it is the leader's group alone.
+    """
+    groups = {session}
+    with suppress(OSError):
+        for name in filter(str.isdecimal, os.listdir("/proc")):
+            with suppress(OSError):  # it has ended meanwhile
+                if os.getsid(int(name)) == session:
+                    groups.add(os.getpgid(int(name)))
+    return groups
 
 
 def _signal(group: int, number: int) -> bool:

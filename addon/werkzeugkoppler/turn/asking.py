@@ -31,6 +31,16 @@ class Answer(Protocol):
     def is_done(self) -> bool: ...
 
     @property
+    def finish_told(self) -> bool:
+        """The client was told why the answer ends: no error can follow (BX-01, F18)."""
+        ...
+
+    @property
+    def has_ended(self) -> bool:
+        """The leg has told why it ends: it is whole, also where its connection breaks before the end mark."""
+        ...
+
+    @property
     def has_shown(self) -> bool:
         """The client has seen something of this leg's answer: it cannot be taken back (WK-148)."""
         ...
@@ -83,10 +93,15 @@ async def ask_leg(
     notices = RetryNotices()
     for failures in count(1):  # pragma: no branch - it has no end
         try:
-            async with ask(body, number) as reply:
-                yield b""
-                async for shown in _relay(reply, answer):
-                    yield answer.aside(notices.closing()) + shown
+            try:
+                async with ask(body, number) as reply:
+                    yield b""
+                    async for shown in _relay(reply, answer):
+                        yield answer.aside(notices.closing()) + shown
+            except UpstreamError as error:
+                # A finish is no end where somebody killed the leg, or the upstream says that it failed.
+                if not (answer.finish_told or (answer.has_ended and error.cause is not None)):
+                    raise
             leg = answer.end_leg()
             if told := answer.aside(notices.closing()):
                 yield told

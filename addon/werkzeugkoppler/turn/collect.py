@@ -45,6 +45,7 @@ class PlainAnswer:
     """
 
     has_shown = False
+    finish_told = False
     """Nothing is shown before the end."""
 
     def __init__(
@@ -74,6 +75,14 @@ class PlainAnswer:
     def is_done(self) -> bool:
         """The end mark of a stream has come."""
         return bool(self._events) and self._events[-1].data.rstrip() == b"[DONE]"
+
+    @property
+    def has_ended(self) -> bool:
+        """A stream has told why it ends."""
+        try:
+            return bool(self._events) and self._streamed().finish_reason is not None
+        except UpstreamError:
+            return False
 
     def take(self, event: SseEvent) -> bytes:
         """Take an event, from an upstream that streams though it was not asked to."""
@@ -160,6 +169,7 @@ class PlainAnswer:
                 streamed.add(JsonObject.parse(event.data.decode(), lenient=True))
         if streamed.finish_reason is None and not (self.is_done and streamed.has_begun):
             raise UpstreamError(ENDED_INCOMPLETE, cause=Cause.INCOMPLETE)
+        streamed.finish_reason = streamed.finish_reason or "stop"
         streamed.message.settle()
         return streamed
 

@@ -68,7 +68,9 @@ class StreamedAnswer:
         self._identity = Identity(identity)
         self._role_told = False
         self._finish_told = False
+        self._ends_with_calls = False
         self._usage_told = False  # on a chunk with a choice, as some servers do, or on one of its own
+        self._usage_chunk_told = False
         self._usage_before: Usage | None = None  # of the legs that have ended
         self._is_first_leg = True
         self._content: Any = None  # of the legs that have ended, as the client saw it
@@ -88,6 +90,16 @@ class StreamedAnswer:
     def is_done(self) -> bool:
         """The leg's end mark has come."""
         return self._done
+
+    @property
+    def finish_told(self) -> bool:
+        """The client was told why the answer ends."""
+        return self._finish_told
+
+    @property
+    def has_ended(self) -> bool:
+        """The leg has told why it ends."""
+        return self._finish_reason is not None
 
     @property
     def has_shown(self) -> bool:
@@ -209,6 +221,9 @@ class StreamedAnswer:
         delta = parts.as_text(delta, self._field.name)
         self._assembler.add(delta)
         seen_delta = shown_delta = self._seen_delta(delta)
+        if self._finish_told and not self._ends_with_calls and "tool_calls" in seen_delta:
+            # The client was told that there are none.
+            seen_delta = shown_delta = {k: v for k, v in seen_delta.items() if k != "tool_calls"}
         if self._is_previewed:
             seen_delta = self._preview.hold(choice, seen_delta, self._field.name)
         seen_finish = self._seen_finish(choice)
@@ -255,9 +270,9 @@ class StreamedAnswer:
             # Such as Azure's prompt_filter_results, whose identity is empty.
             return rewritten_event(written, chunk, seen) if self._is_first_leg else b""
         # Before the finish it may be followed by more legs: `close` tells the sum.
-        if not (self._wants_usage and self._finish_told):
+        if not (self._wants_usage and self._finish_told) or self._usage_chunk_told:
             return b""
-        self._usage_told = True
+        self._usage_told = self._usage_chunk_told = True
         return self._identity.told(written, chunk, {**seen, "usage": self._seen_usage(chunk)})
 
     def _seen_delta(self, delta: Delta) -> Delta:
@@ -278,7 +293,9 @@ class StreamedAnswer:
         if self._client_calls.wait_for_ours(finish_reason) or self._finish_told:
             return None
         self._finish_told = True
-        return self._client_calls.finish(finish_reason)
+        told = self._client_calls.finish(finish_reason)
+        self._ends_with_calls = told == "tool_calls"
+        return told
 
     def _seen_usage(self, chunk: Chunk) -> Usage | None:
         """The usage itself where there is nothing to add, `None` where the client did not ask."""

@@ -2,7 +2,7 @@
 
 import json
 
-from werkzeugkoppler.errors import Cause, Headers, UpstreamError
+from werkzeugkoppler.errors import Headers, UpstreamError, cause_of
 from werkzeugkoppler.wire.http import HttpAnswer
 
 MAX_ERROR_BYTES = 1024 * 1024
@@ -37,16 +37,9 @@ async def read_refusal(answer: HttpAnswer) -> UpstreamError:
         status=answer.status,
         answer=body if len(body) <= MAX_ERROR_BYTES and _is_object(body) else None,
         headers=_kept(answer.headers),
-        cause=_cause(answer.status),
+        cause=cause_of(answer.status),
         summary=summary,
     )
-
-
-def _cause(status: int) -> Cause | None:
-    """Why the upstream may answer at another time; `None` where it never will (WK-147)."""
-    if status == 404:
-        return Cause.NOT_FOUND  # a model that is still being loaded, on some servers
-    return Cause.CONNECTION if status == 429 or status >= 500 else None
 
 
 def _is_object(body: bytes) -> bool:

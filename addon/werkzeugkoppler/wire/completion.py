@@ -83,8 +83,8 @@ def parse_completion(body: bytes) -> JsonObject:
         raise UpstreamError(f"the upstream's answer is not a JSON object: {error}", cause=cause) from error
     choice = first_choice(completion.values)
     if choice is None or not isinstance(choice.get("message"), dict):
-        answer = body if completion.values.get("error") else None
-        raise UpstreamError("the upstream's answer is not a chat completion", answer=answer)
+        problem = "the upstream's answer is not a chat completion"
+        raise UpstreamError.told(problem, body) if completion.values.get("error") else UpstreamError(problem)
     return completion
 
 
@@ -99,7 +99,7 @@ def parse_chunk(data: bytes) -> Chunk | None:
     except (ValueError, RecursionError):
         return None
     if isinstance(chunk, dict) and chunk.get("error"):
-        raise UpstreamError("the upstream broke off its answer", answer=data)
+        raise UpstreamError.told("the upstream broke off its answer", data)
     return chunk if isinstance(chunk, dict) else None
 
 

@@ -16,6 +16,7 @@ KEEPALIVE = b": keepalive\n\n"
 
 # A blank line. A carriage return at the end of what has come may be half of "\r\n": it waits.
 _END = re.compile(rb"(?:\r\n|\n|\r(?=[^\n]))(?:\r\n|\n|\r(?=[^\n]))")
+_CLOSED = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)\Z")
 _LINE = re.compile(rb"\r\n|\n|\r")
 _MARK = b"\xef\xbb\xbf"
 """The byte order mark, which may stand at the beginning of a stream."""
@@ -59,7 +60,10 @@ class SseReader:
         """The last event, where the stream ended without the blank line after it."""
         rest, self._buffer = bytes(self._buffer), bytearray()
         self._searched = 0
-        return [_event(rest + b"\n\n")] if rest.strip() else []
+        if not rest.strip():
+            return []
+        # Behind the last event no carriage return can be half of anything.
+        return [_event(rest if _CLOSED.search(rest) else rest + b"\n\n")]
 
 
 def event(data: str, beside: bytes = b"") -> bytes:
@@ -84,6 +88,9 @@ def _event(raw: bytes) -> SseEvent:
         field, _, value = line.partition(b":")
         if field == b"data":
             lines.append(value.removeprefix(b" "))
+        elif field == b"error":
+            # How llama.cpp told errors in 2025: https://github.com/ggml-org/llama.cpp/pull/16109
+            lines.append(b'{"error":' + value.strip() + b"}")
     return SseEvent(b"\n".join(lines), raw)
 
 

@@ -64,6 +64,12 @@ async def until(condition: Callable[[], bool]) -> None:
         await anyio.lowlevel.checkpoint()
 
 
+def events_but_listings(log: Path) -> list[str]:
+    """What a fake server noted, a word each: after a call that was given up its tools are asked for."""
+    words = [line.split()[0] for line in log.read_text().splitlines()]
+    return [word for word in words if word != "list"]
+
+
 def tool(server: McpServer, name: str) -> Tool:
     """The server's tool of that name."""
     return next(tool for tool in server.tools if tool.name == name)

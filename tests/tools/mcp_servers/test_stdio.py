@@ -18,6 +18,7 @@ from tests.tools.mcp_servers.servers import (
     call,
     cancel_when_under_way,
     connected,
+    events_but_listings,
     settings,
     tool,
     until,
@@ -100,7 +101,7 @@ async def test_a_call_beyond_its_time_is_an_error_and_the_server_is_told(tmp_pat
         result = await call(server, "slow", seconds=3600)
         assert (result.ok, result.value) == (False, "Tool timeout on fake/slow")
         await call(server, "echo", text="what was sent before has arrived")
-    assert [line.split()[0] for line in log.read_text().splitlines()][-3:] == ["call", "cancelled", "call"]
+    assert events_but_listings(log)[-3:] == ["call", "cancelled", "call"]
 
 
 @pytest.mark.contract("BX-05")

@@ -50,6 +50,8 @@ class Calls:
         """Call a tool once. Whatever ends the wait early, the SDK tells the server so (BX-05)."""
         with anyio.move_on_after(self._settings.tool_call_timeout_seconds):
             return await self._run(name, arguments, progress)
+        if not self.under_way:
+            self._news.set()  # a server that hangs does not list its tools either, and is started again
         return ToolResult(False, f"Tool timeout on {self._settings.server_id}/{name}")
 
     async def all_ended(self) -> None:

@@ -13,6 +13,7 @@ import mcp_types as types
 from mcp.client._transport import ReadStream, TransportStreams
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.message import SessionMessage
+from pydantic import ValidationError
 
 from werkzeugkoppler.config import tool_sections as config
 from werkzeugkoppler.tools.line_limit import LineLimit
@@ -28,6 +29,9 @@ READ_MARGIN_SECONDS = 5.0
 
 EMPTY_SCHEMA: dict[str, Any] = {"type": "object", "properties": {}}
 """Of a tool that takes no arguments, or does not say which."""
+
+MAX_SHOWN_CHARS = 200
+"""How much of a tool that cannot be used is logged."""
 
 SDK_LOGGERS = ("client", "mcp.client.streamable_http", "mcp.shared.jsonrpc_dispatcher")
 
@@ -49,7 +53,7 @@ async def open_transport(
     async with AsyncExitStack() as stack:
         enter = _enter_stdio if settings.transport == "stdio" else _enter_http
         read, write = await enter(settings, stack)
-        yield _Reading(read, on_end), write
+        yield _Reading(read, on_end, settings.server_id), write
 
 
 def quiet_the_sdk() -> None:
@@ -80,12 +84,15 @@ async def _enter_http(settings: config.McpServer, stack: AsyncExitStack) -> Tran
 class _Reading:
     """The SDK's stream of incoming messages, mended where servers are sloppy, with word of its end.
 
-    The SDK tells nobody when a server is gone, and refuses a whole list for one tool without a schema.
+    The SDK tells nobody when a server is gone, and refuses a whole list for one tool that is wrong.
     """
 
-    def __init__(self, stream: ReadStream[SessionMessage | Exception], on_end: Callable[[], None]) -> None:
+    def __init__(
+        self, stream: ReadStream[SessionMessage | Exception], on_end: Callable[[], None], server_id: str
+    ) -> None:
         self._stream = stream
         self._on_end = on_end
+        self._server_id = server_id
 
     @property
     def last_context(self) -> Any:
@@ -93,7 +100,7 @@ class _Reading:
         return getattr(self._stream, "last_context", None)
 
     async def receive(self) -> SessionMessage | Exception:
-        return _mended(await self._stream.receive())
+        return _mended(await self._stream.receive(), self._server_id)
 
     async def aclose(self) -> None:
         await self._stream.aclose()
@@ -103,7 +110,7 @@ class _Reading:
 
     async def __anext__(self) -> SessionMessage | Exception:
         try:
-            return _mended(await self._stream.__anext__())
+            return _mended(await self._stream.__anext__(), self._server_id)
         except (StopAsyncIteration, anyio.ClosedResourceError):
             self._on_end()
             raise
@@ -121,15 +128,31 @@ class _Reading:
         return await self._stream.__aexit__(exc_type, exc_val, exc_tb)
 
 
-def _mended(message: SessionMessage | Exception) -> SessionMessage | Exception:
-    """The message, in a tool list with the empty schema where a tool has none (WK-87)."""
+def _mended(message: SessionMessage | Exception, server_id: str) -> SessionMessage | Exception:
+    """The message, in a tool list with the empty schema where a tool has none (WK-87), and without what is
+    no tool."""
     if isinstance(message, SessionMessage) and isinstance(message.message, types.JSONRPCResponse):
-        tools = message.message.result.get("tools")
-        for tool in tools if isinstance(tools, list) else ():
-            if isinstance(tool, dict):
-                schema = tool.get("inputSchema")
-                tool["inputSchema"] = EMPTY_SCHEMA | (schema if isinstance(schema, dict) else {})
+        result = message.message.result
+        if isinstance(tools := result.get("tools"), list):
+            result["tools"] = [tool for tool in map(_with_schema, tools) if _is_tool(tool, server_id)]
     return message
+
+
+def _with_schema(tool: Any) -> Any:
+    if not isinstance(tool, dict):
+        return tool
+    schema = tool.get("inputSchema")
+    return {**tool, "inputSchema": EMPTY_SCHEMA | (schema if isinstance(schema, dict) else {})}
+
+
+def _is_tool(tool: Any, server_id: str) -> bool:
+    try:
+        types.Tool.model_validate(tool)
+    except ValidationError:
+        shown = repr(tool)[:MAX_SHOWN_CHARS]
+        logger.warning("MCP server %s lists what is no tool, it is left out: %s", server_id, shown)
+        return False
+    return True
 
 
 class _NeverError(logging.Filter):

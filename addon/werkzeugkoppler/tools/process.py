@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import anyio
+import anyio.to_thread
 
 MAX_ARGUMENT_BYTES = 128 * 1024 - 1
 """What Linux takes as one argument or one variable, without the NUL at its end (MAX_ARG_STRLEN)."""
@@ -211,24 +212,26 @@ async def end_group(session: int, grace_seconds: float) -> None:
     Args:
         session: The leader's process id.
     """
+    groups = {session}
     try:
-        groups = _groups_of(session)
-        for group in groups:
-            _signal(group, signal.SIGTERM)
-        with anyio.CancelScope(shield=True), anyio.move_on_after(grace_seconds):
-            while any([_signal(group, 0) for group in groups]):  # noqa: ASYNC110 - no event tells it
-                await anyio.sleep(GROUP_POLL_SECONDS)
+        with anyio.CancelScope(shield=True):
+            groups |= await anyio.to_thread.run_sync(_groups_of, session)
+            for group in groups:
+                _signal(group, signal.SIGTERM)
+            with anyio.move_on_after(grace_seconds):
+                while any([_signal(group, 0) for group in groups]):  # noqa: ASYNC110 - no event tells it
+                    await anyio.sleep(GROUP_POLL_SECONDS)
     finally:
-        for group in _groups_of(session):
+        for group in groups:
             _signal(group, signal.SIGKILL)
 
 
 def _groups_of(session: int) -> set[int]:
     """The process groups of a session: `timeout` and shells with job control make some of their own.
 
-    Where there is no /proc, as on macOS, it is the leader's group alone.
+    For a thread: there may be thousands of processes to look at. Without /proc, as on macOS, it finds none.
     """
-    groups = {session}
+    groups: set[int] = set()
     with suppress(OSError):
         for name in filter(str.isdecimal, os.listdir("/proc")):
             with suppress(OSError):  # it has ended meanwhile

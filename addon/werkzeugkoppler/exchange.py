@@ -216,18 +216,22 @@ def _act_flow(link: Link, what: Act) -> http.HTTPFlow:
 
 @asynccontextmanager
 async def _lifecycle(flow: http.HTTPFlow) -> AsyncIterator[None]:
-    """Ends the flow, however the exchange ends."""
+    """Ends the flow, however the exchange ends; nobody who waits for it is left behind."""
     try:
-        yield
-    except BaseException as error:
-        flow.resume()  # nobody waits for it any more
-        if flow.error is None:
+        try:
+            yield
+        except BaseException as error:
+            flow.resume()
             # A client that leaves while a piece is handed on closes the generator that hands it on.
             is_cancelled = isinstance(error, asyncio.CancelledError | GeneratorExit)
-            flow.error = Error("cancelled" if is_cancelled else str(error))
-        await _end(flow, HttpErrorHook(flow))
-        raise
-    await _end(flow, HttpResponseHook(flow))
+            if flow.error is None:
+                flow.error = Error("cancelled" if is_cancelled else str(error))
+            await _end(flow, HttpErrorHook(flow), can_be_held=not is_cancelled)
+            raise
+        await _end(flow, HttpResponseHook(flow))
+    finally:
+        flow.live = False
+        let_go(flow)  # also of an answer that is held: nobody waits for it
 
 
 async def _before(flow: http.HTTPFlow) -> None:
@@ -279,19 +283,30 @@ async def _until_killed(flow: http.HTTPFlow, pieces: AsyncIterator[bytes]) -> As
         yield piece
 
 
-async def released(flow: http.HTTPFlow) -> None:
-    """Wait while somebody holds the flow: it was let go, or killed, which wakes nobody that waits."""
-    while flow.intercepted:
+async def released(flow: http.HTTPFlow, is_over: Callable[[], bool] = lambda: False) -> None:
+    """Wait while somebody holds the flow: it was let go, or killed, which wakes nobody that waits.
+
+    Args:
+        is_over: Nobody needs it any more, held or not.
+    """
+    while flow.intercepted and not is_over():
         with move_on_after(_KILL_SECONDS):
             await flow.wait_for_resume()
 
 
-async def _end(flow: http.HTTPFlow, hook: Hook) -> None:
+def let_go(flow: http.HTTPFlow) -> None:
+    """End the hold of a flow that nobody waits for any more, and show that."""
+    if flow.intercepted:
+        flow.resume()
+        ctx.master.addons.trigger(UpdateHook([flow]))
+
+
+async def _end(flow: http.HTTPFlow, hook: Hook, *, can_be_held: bool = True) -> None:
     if flow.response is not None:
         flow.response.timestamp_end = time.time()
     await _trigger(hook, flow)
-    await released(flow)
-    flow.live = False
+    if can_be_held:
+        await released(flow)
 
 
 async def _trigger(hook: Hook, flow: http.HTTPFlow) -> None:

@@ -25,7 +25,7 @@ from werkzeugkoppler.config import load
 from werkzeugkoppler.config.schema import Settings
 from werkzeugkoppler.endpoints.call import Call, Reply, Streamed, error_reply
 from werkzeugkoppler.errors import ApiError, ConfigError, Headers, internal_error
-from werkzeugkoppler.exchange import released
+from werkzeugkoppler.exchange import let_go, released
 from werkzeugkoppler.flows import response
 from werkzeugkoppler.gate.limits import Slots
 from werkzeugkoppler.logs import Terminal
@@ -130,7 +130,8 @@ class Werkzeugkoppler:
             return
         if visit.upload is not None:
             flow.request.data.content = visit.upload.body()
-        await released(flow)
+        await released(flow, lambda: visit.is_over)
+        let_go(flow)
         if flow.error or visit.is_over:
             return  # killed while it was held, or the client left
         log_request(flow, self._settings)

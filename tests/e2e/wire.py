@@ -1,12 +1,14 @@
 """A socket to the proxy, for what an HTTP client would not let a test do."""
 
 import json
+import socket
+import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import anyio
-from anyio.abc import ByteStream
+from anyio.abc import SocketAttribute, SocketStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from tests.e2e.client import CHAT_PATH
@@ -19,13 +21,35 @@ MAX_HEAD_BYTES: Final = 65536
 class Wire:
     """One connection."""
 
-    def __init__(self, stream: ByteStream) -> None:
+    def __init__(self, stream: SocketStream) -> None:
         self._stream = stream
         self._reader = BufferedByteReceiveStream(stream)
 
     async def send(self, data: bytes) -> None:
         """Write bytes as they are."""
         await self._stream.send(data)
+
+    async def half_close(self) -> None:
+        """Say that nothing more will be sent; what comes can still be read."""
+        await self._stream.send_eof()
+
+    async def reset(self) -> None:
+        """Break the connection off with a TCP reset."""
+        raw: socket.socket = self._stream.extra(SocketAttribute.raw_socket)
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        await self._stream.aclose()
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._stream.aclose()
+
+    async def until(self, text: bytes) -> bytes:
+        """Read until a text has come."""
+        return await self._reader.receive_until(text, MAX_HEAD_BYTES)
+
+    async def receive(self) -> bytes:
+        """Read what has come, at least a byte; raises at the end as the stream does."""
+        return await self._reader.receive()
 
     async def head(self) -> bytes:
         """Read a status line and headers, without the blank line."""

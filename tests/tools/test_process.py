@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import select
 import signal
 import sys
 from collections.abc import Sequence
@@ -185,6 +186,25 @@ async def test_cancelling_ends_the_whole_group_within_a_second(tmp_path: Path, s
         with pytest.raises(asyncio.CancelledError):
             await running
         await end_of(pids)
+
+
+@pytest.mark.contract("BX-05")
+async def test_cancelling_while_the_command_is_being_started_ends_the_whole_group(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    reading = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(asyncio.eager_task_factory)  # as mitmproxy's: the command is started at once
+    running = loop.create_task(shell(f"sleep 1000 & echo $! > {fifo}; wait"))
+    # The loop is held up: it does not see the start.
+    assert select.select([reading], [], [], 10)[0]
+    pid = int(os.read(reading, 100))
+    os.close(reading)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    with anyio.fail_after(1):
+        await end_of([pid])
 
 
 async def test_a_second_cancellation_kills_at_once(tmp_path: Path) -> None:

@@ -140,10 +140,14 @@ async def test_a_turn_that_fails_in_words_ends() -> None:
     assert (relayed.text, relayed.finishes) == (f"{AWAY.cause}. Retries exhausted.", ["stop"])
 
 
-async def test_calls_and_results_are_shown_where_that_is_wanted() -> None:
+@pytest.mark.contract("BX-08")
+async def test_calls_what_they_say_and_results_are_shown_where_that_is_wanted() -> None:
     two = world(event(calls_chunks(ADD)[0]) + b"".join(map(event, calls_chunks(ADD)[1:])), TEXT)
     told = await reasoning(two, shows_calls=True)
     assert told == (
         '\n\n==> tool call `{"name":"server__add","arguments":{"a":1}}`\n'
+        "==> server__add: call_1 is under way\n"
         '\n==> tool result `"result of call_1"`\n\n'
     )
+    two = world(event(calls_chunks(ADD)[0]) + b"".join(map(event, calls_chunks(ADD)[1:])), TEXT)
+    assert await reasoning(two) == ""

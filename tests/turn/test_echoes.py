@@ -5,12 +5,25 @@ import json
 import pytest
 
 from werkzeugkoppler.errors import Cause
-from werkzeugkoppler.turn.asides import RetryNotices, call_line, exhausted, interrupted, result_line
+from werkzeugkoppler.turn.asides import (
+    RetryNotices,
+    call_line,
+    exhausted,
+    interrupted,
+    left_out_line,
+    news_line,
+    result_line,
+)
 from werkzeugkoppler.turn.echoes import without_echoes
 from werkzeugkoppler.wire.assemble import ToolCall
 from werkzeugkoppler.wire.chat import parse_request
 
-TRACE = call_line(ToolCall("1", "find", '{"q": "a\\n`b`"}')) + result_line('{"ok": true, "result": "x\\ny"}')
+NEWS = left_out_line("fake__find-it", 3) + news_line("fake__find-it", "1/2 `half`: done")
+TRACE = (
+    call_line(ToolCall("1", "find", '{"q": "a\\n`b`"}'))
+    + NEWS
+    + result_line('{"ok": true, "result": "x\\ny"}')
+)
 NOTICES = RetryNotices()
 RETRIES = "".join(
     [*map(NOTICES.retrying, (Cause.CONNECTION, Cause.CONNECTION, Cause.NOT_FOUND)), NOTICES.closing()]

@@ -22,6 +22,7 @@ from tests.fakes.chunks import (
 from tests.turn.relaying import IDENTITY, Relayed, is_ours, new_answer, stream
 from werkzeugkoppler.errors import ApiError, UpstreamError
 from werkzeugkoppler.turn import asking, engine
+from werkzeugkoppler.turn.calling import Tell
 from werkzeugkoppler.turn.collect import PlainAnswer
 from werkzeugkoppler.turn.leg import Leg
 from werkzeugkoppler.turn.prompt import Draft, compose
@@ -77,10 +78,14 @@ class World:
     async def wait(self, number: int, error: UpstreamError, seconds: float) -> None:
         self.waits.append((number, seconds))
 
-    async def call_tool(self, call: ToolCall, number: int) -> str:
+    async def call_tool(self, call: ToolCall, number: int, tell: Tell) -> str:
         assert self.open_replies == 0
+        tell(f"{call.id} is under way")
         self.called.append((call.id, number))
         return await self.call(call)
+
+    async def pause(self, ended: anyio.Event) -> None:
+        await ended.wait()
 
     def note_leg(self, number: int, leg: Leg) -> None:
         self.legs.append(leg)
@@ -132,7 +137,7 @@ def running(world: World, **overrides: Any) -> AsyncGenerator[bytes]:
         PlainAnswer(is_ours=is_ours, identity=IDENTITY, new_id=str) if plain else new_answer()
     )
     turn = engine.Turn(draft, answer, note_leg=world.note_leg, note_end=world.note_end, **settings)
-    return engine.run(turn, ask=world.ask, wait=world.wait, call_tool=world.call_tool)
+    return engine.run(turn, ask=world.ask, wait=world.wait, call_tool=world.call_tool, pause=world.pause)
 
 
 async def run(world: World, **overrides: Any) -> list[bytes]:

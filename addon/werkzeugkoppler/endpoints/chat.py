@@ -101,7 +101,9 @@ async def _turn(call: Call, asked: ChatRequest) -> AsyncGenerator[bytes]:
         shows_calls=request.stream and settings.tool_trace != "off",
         fails_in_words=settings.upstream_failure_reply == "text",
     )
-    run = engine.run(turn, ask=effects.ask, wait=effects.wait, call_tool=effects.call_tool)
+    run = engine.run(
+        turn, ask=effects.ask, wait=effects.wait, call_tool=effects.call_tool, pause=effects.pause
+    )
     async with aclosing(run) as events:
         async for data in events:
             yield data

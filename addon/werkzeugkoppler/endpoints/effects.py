@@ -9,14 +9,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
-from anyio import sleep
+from anyio import Event, move_on_after, sleep
 
 from werkzeugkoppler import exchange
 from werkzeugkoppler.endpoints.call import Call
 from werkzeugkoppler.endpoints.traced import traced
 from werkzeugkoppler.errors import UpstreamError
-from werkzeugkoppler.tools.tool import Tool, ToolResult
+from werkzeugkoppler.tools.tool import Progress, Tool, ToolResult
 from werkzeugkoppler.turn import asking
+from werkzeugkoppler.turn.calling import Tell
 from werkzeugkoppler.turn.leg import Leg
 from werkzeugkoppler.turn.retry import is_noted
 from werkzeugkoppler.upstreams.refusal import read_refusal
@@ -29,6 +30,9 @@ DENIED = ToolResult(False, "The call was denied by the operator")
 
 NO_CONTENT = (204, 205)
 """Successes without a body."""
+
+NEWS_SECONDS = 1.0
+"""Between two looks at what running calls say: a line each second is a sign of life, more is a flood."""
 
 logger = logging.getLogger(__name__)
 
@@ -99,32 +103,37 @@ class Effects:
             duration_ms=_ms_since(self._leg_began),
         )
 
-    async def call_tool(self, call: ToolCall, number: int) -> str:
-        """See `engine.CallTool`."""
+    async def pause(self, ended: Event) -> None:
+        """See `calling.Pause`."""
+        with move_on_after(NEWS_SECONDS):
+            await ended.wait()
+
+    async def call_tool(self, call: ToolCall, number: int, tell: Tell) -> str:
+        """See `calling.CallTool`."""
         trace = self._call.trace
         trace.add("tool_call", call_id=call.id, name=call.name, leg=number, bytes=len(call.arguments))
         with traced(trace, "tool_result", call_id=call.id) as outcome:
-            return outcome.of(await self._act(call, number), denied=DENIED.text())
+            return outcome.of(await self._act(call, number, tell), denied=DENIED.text())
 
-    async def _act(self, call: ToolCall, number: int) -> tuple[int, str] | None:
+    async def _act(self, call: ToolCall, number: int, tell: Tell) -> tuple[int, str] | None:
         """See `exchange.act`."""
         tool = self._tools.get(call.name)
         if tool is None:
             return 404, ToolResult(False, f"Unknown tool '{call.name}'").text()
         more = {"source": tool.source, "tool": tool.name, "call_id": call.id}
         what = exchange.Act("tool", tool.source, tool.name, call.arguments, more)
-        return await exchange.act(self._link(number), what, partial(_perform, tool))
+        return await exchange.act(self._link(number), what, partial(_perform, tool, tell))
 
     def _link(self, number: int) -> exchange.Link:
         return replace(self._call.link, leg=number)
 
 
-async def _perform(tool: Tool, arguments: str) -> tuple[int, str]:
-    result = await _run(tool, arguments)
+async def _perform(tool: Tool, tell: Progress, arguments: str) -> tuple[int, str]:
+    result = await _run(tool, arguments, tell)
     return (200 if result.ok else 500), result.text()
 
 
-async def _run(tool: Tool, arguments: str) -> ToolResult:
+async def _run(tool: Tool, arguments: str, tell: Progress) -> ToolResult:
     """Run a tool, whatever the model wrote as its arguments (F23)."""
     try:
         values = json.loads(arguments or "{}", parse_constant=no_constants)
@@ -133,14 +142,10 @@ async def _run(tool: Tool, arguments: str) -> ToolResult:
     if not isinstance(values, dict):
         return ToolResult(False, f"arguments are not valid JSON: expected an object, got {arguments[:80]}")
     try:
-        return await tool.run(values, _no_progress)
+        return await tool.run(values, tell)
     except Exception as error:  # boundary: the model is told, the turn goes on
         logger.exception("The tool %s/%s failed", tool.source, tool.name)
         return ToolResult(False, f"the tool failed: {error}")
-
-
-def _no_progress(news: str) -> None:
-    """Progress is not shown to the client yet."""
 
 
 def _ms_since(began: float) -> int:

@@ -11,15 +11,14 @@ import anyio.to_thread
 
 from werkzeugkoppler.config.tool_sections import Action, Parameter
 from werkzeugkoppler.tools import process
+from werkzeugkoppler.tools.action_news import listening
+from werkzeugkoppler.tools.terminal import ANSI, last_states
 from werkzeugkoppler.tools.tool import Progress, Tool, ToolResult
 
 SOURCE = "actions"
 
 HIDDEN_TYPES = ("required_env_var", "optional_env_var")
 """Parameters that come from the environment: the model neither sees nor sets them (WK-96)."""
-
-# Everything that a terminal takes as a command: CSI, OSC up to its end, and the short two-byte escapes.
-ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])")
 
 # A whole name, so that $TEXT does not match in $TEXTURE (WK-99).
 PLACEHOLDER = re.compile(r"\$(?:\{([^{}]+)\}|([A-Za-z_][A-Za-z0-9_]*))")
@@ -42,7 +41,7 @@ def action_tool(action: Action, *, root: Path, environ: Mapping[str, str], secre
         try:
             values, cwd = await anyio.to_thread.run_sync(_prepare, action, arguments, root, environ)
             inherited = process.child_environment(environ, secrets)
-            return await _run(action, values, cwd, inherited | values)
+            return await _run(action, values, cwd, inherited | values, progress)
         except ActionError as error:
             return _failure(action, str(error))
 
@@ -80,8 +79,7 @@ def parse_output(stdout: bytes) -> Any:
 
     Terminal commands are removed, and of a line that was overwritten only the last state counts.
     """
-    plain = ANSI.sub("", stdout.decode(errors="replace"))
-    lines = [line.rstrip("\r").rpartition("\r")[2] for line in plain.split("\n")]
+    lines = last_states(stdout.decode(errors="replace"))
     try:
         return json.loads("\n".join(lines), parse_constant=_no_constant)
     except (ValueError, RecursionError):
@@ -171,7 +169,7 @@ def _inside(root: Path, value: str) -> Path | None:
 
 
 async def _run(
-    action: Action, values: Mapping[str, str], cwd: Path, environ: Mapping[str, str]
+    action: Action, values: Mapping[str, str], cwd: Path, environ: Mapping[str, str], progress: Progress
 ) -> ToolResult:
     # An optional variable that is not set is empty, as in a shell.
     known = {parameter.name: "" for parameter in action.parameters} | dict(values)
@@ -179,13 +177,15 @@ async def _run(
         argv = (
             shlex.split(action.command) if action.arguments is None else [action.command, *action.arguments]
         )
-        finished = await process.run(
-            [substitute(argument, known) for argument in argv],
-            cwd=cwd,
-            environ=environ,
-            timeout_seconds=action.timeout,
-            max_output_bytes=action.max_output_bytes,
-        )
+        with listening(progress) as hear:
+            finished = await process.run(
+                [substitute(argument, known) for argument in argv],
+                cwd=cwd,
+                environ=environ,
+                timeout_seconds=action.timeout,
+                max_output_bytes=action.max_output_bytes,
+                hear=hear,
+            )
     except (OSError, ValueError) as error:
         raise ActionError(f"Failed to execute action '{action.name}': {error}") from error
     notes = _notes(finished, action.max_output_bytes)

@@ -20,6 +20,7 @@ from werkzeugkoppler.tools.process import (
     CANCEL_GRACE_SECONDS,
     END_OF_OUTPUT_SECONDS,
     end_group,
+    start,
 )
 
 MAX_WAITING_BYTES = 64 * 1024
@@ -58,14 +59,13 @@ class LiveProcess:
             OSError: The command cannot be started.
             ValueError: An argument holds a NUL byte, or cannot be encoded.
         """
-        transport, output = await asyncio.get_running_loop().subprocess_exec(
+        transport, output = await start(
             _Output,
-            *argv,
+            argv,
             stdin=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.STDOUT,
             cwd=cwd,
             env=dict(environ),
-            start_new_session=True,
         )
         return cls(transport, output, limit_seconds)
 

@@ -9,13 +9,14 @@ such as gpg-agent, a build server or tmux, and to kill those would be worse.
 import asyncio
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import anyio
+import anyio.to_thread
 
 MAX_ARGUMENT_BYTES = 128 * 1024 - 1
 """What Linux takes as one argument or one variable, without the NUL at its end (MAX_ARG_STRLEN)."""
@@ -62,6 +63,7 @@ async def run(
     max_output_bytes: int,
     stdin: bytes | None = None,
     timeout_grace_seconds: float = TIMEOUT_GRACE_SECONDS,
+    hear: Callable[[int, bytes], None] | None = None,
 ) -> Finished:
     """Run `argv` without a shell and wait for its end; its whole session is dead on return.
 
@@ -73,6 +75,7 @@ async def run(
         max_output_bytes: The bytes of stdout to keep.
         stdin: What the command can read; without it stdin is closed.
         timeout_grace_seconds: From SIGTERM to SIGKILL where it ran too long.
+        hear: Gets each piece as it is written, with the file descriptor it was written to, 1 or 2.
 
     Raises:
         OSError: The command cannot be started.
@@ -80,14 +83,12 @@ async def run(
     """
     if not argv:
         raise ValueError("the command is empty")
-    loop = asyncio.get_running_loop()
-    transport, child = await loop.subprocess_exec(
-        lambda: _Child(max_output_bytes),
-        *argv,
+    transport, child = await start(
+        lambda: _Child(max_output_bytes, hear),
+        argv,
         stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
         cwd=cwd,
         env=dict(environ),
-        start_new_session=True,
     )
     grace_seconds = CANCEL_GRACE_SECONDS
     try:
@@ -110,6 +111,39 @@ async def run(
     return child.finished(transport.get_returncode(), timed_out=limit.cancelled_caught)
 
 
+async def start[P: asyncio.SubprocessProtocol](
+    make: Callable[[], P], argv: Sequence[str], **options: Any
+) -> tuple[asyncio.SubprocessTransport, P]:
+    """Start a command that leads a process group of its own; `end_group` has to follow.
+
+    Whoever is cancelled meanwhile waits for the start, which takes a moment, and ends the group: asyncio
+    would kill the command alone, and leave what it has started by then.
+
+    Args:
+        options: As of `loop.subprocess_exec`.
+
+    Raises:
+        OSError: It cannot be started.
+        ValueError: An argument holds a NUL byte, or cannot be encoded.
+    """
+    loop = asyncio.get_running_loop()
+    starting = loop.create_task(
+        loop.subprocess_exec(make, *argv, start_new_session=True, **options), name=f"start {argv[0]}"
+    )
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        with anyio.CancelScope(shield=True):
+            await asyncio.wait([starting])
+        if not starting.exception():
+            transport, _ = starting.result()
+            try:
+                await end_group(transport.get_pid(), CANCEL_GRACE_SECONDS)
+            finally:
+                transport.close()
+        raise
+
+
 def child_environment(environ: Mapping[str, str], secrets: Sequence[str]) -> dict[str, str]:
     """`environ` without this program's own settings and without values that give a secret away (BX-17)."""
     return {
@@ -129,16 +163,19 @@ class _Child(asyncio.SubprocessProtocol):
     asyncio's own `Process.wait` waits for the pipes as well, and a grandchild can hold those forever.
     """
 
-    def __init__(self, max_output_bytes: int) -> None:
+    def __init__(self, max_output_bytes: int, hear: Callable[[int, bytes], None] | None) -> None:
         self.exited = asyncio.Event()
         self.drained = asyncio.Event()
         self._max_output_bytes = max_output_bytes
+        self._hear = hear
         self._stdout = bytearray()
         self._cut = 0
         self._stderr = bytearray()
         self._open = {1, 2}
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
+        if self._hear is not None:
+            self._hear(fd, data)
         if fd == 2:
             self._stderr += data
             del self._stderr[:-STDERR_TAIL_BYTES]
@@ -175,24 +212,26 @@ async def end_group(session: int, grace_seconds: float) -> None:
     Args:
         session: The leader's process id.
     """
+    groups = {session}
     try:
-        groups = _groups_of(session)
-        for group in groups:
-            _signal(group, signal.SIGTERM)
-        with anyio.CancelScope(shield=True), anyio.move_on_after(grace_seconds):
-            while any([_signal(group, 0) for group in groups]):  # noqa: ASYNC110 - no event tells it
-                await anyio.sleep(GROUP_POLL_SECONDS)
+        with anyio.CancelScope(shield=True):
+            groups |= await anyio.to_thread.run_sync(_groups_of, session)
+            for group in groups:
+                _signal(group, signal.SIGTERM)
+            with anyio.move_on_after(grace_seconds):
+                while any([_signal(group, 0) for group in groups]):  # noqa: ASYNC110 - no event tells it
+                    await anyio.sleep(GROUP_POLL_SECONDS)
     finally:
-        for group in _groups_of(session):
+        for group in groups:
             _signal(group, signal.SIGKILL)
 
 
 def _groups_of(session: int) -> set[int]:
     """The process groups of a session: `timeout` and shells with job control make some of their own.
 
-    Where there is no /proc, as on macOS, it is the leader's group alone.
+    For a thread: there may be thousands of processes to look at. Without /proc, as on macOS, it finds none.
     """
-    groups = {session}
+    groups: set[int] = set()
     with suppress(OSError):
         for name in filter(str.isdecimal, os.listdir("/proc")):
             with suppress(OSError):  # it has ended meanwhile

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from werkzeugkoppler.config.reader_section import Reader
 from werkzeugkoppler.tools import process
-from werkzeugkoppler.tools.actions import ANSI, substitute
+from werkzeugkoppler.tools.actions import substitute
 from werkzeugkoppler.tools.process import MAX_ARGUMENT_BYTES
+from werkzeugkoppler.tools.terminal import ANSI
 
 MESSAGE = "LAST_USER_MESSAGE"
 """The name that stands for the message, in arguments and in the environment."""

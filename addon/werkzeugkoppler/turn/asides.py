@@ -19,6 +19,7 @@ FIELDS = (DEFAULT_FIELD, "reasoning")
 _CAUSES = "|".join(re.escape(cause) for cause in Cause)
 _SAID = re.compile(
     rf"^==> tool (?:call|result) `.*`$"
+    rf"|^==> [\w-]{{1,64}}__[\w-]{{0,64}}: .*$"
     rf"|(?:==> )?(?:{_CAUSES})\. (?:Retrying \.*|Retries exhausted\.|Upstream stream interrupted\.)",
     re.MULTILINE,
 )
@@ -78,6 +79,16 @@ def call_line(call: ToolCall) -> str:
     """The line about a call of ours that begins (WK-130)."""
     shown = dumps({"name": call.name, "arguments": _value(call.arguments)})
     return f"\n\n==> tool call `{_cut(shown)}`\n"
+
+
+def news_line(name: str, news: str) -> str:
+    """A line that a call of ours tells while it runs (BX-08)."""
+    return f"==> {name}: {news}\n"
+
+
+def left_out_line(name: str, lines: int) -> str:
+    """In place of lines that came faster than they were shown."""
+    return f"==> {name}: ({lines} more)\n"
 
 
 def result_line(content: str) -> str:

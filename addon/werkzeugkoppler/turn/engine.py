@@ -1,24 +1,17 @@
 """The loop: ask the upstream, run the calls that are ours, ask again, until it answers without one."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import count
 
-from anyio import CapacityLimiter, create_task_group
-
 from werkzeugkoppler.errors import ApiError, UpstreamError
 from werkzeugkoppler.turn.asides import call_line, result_line
 from werkzeugkoppler.turn.asking import Answer, Ask, Wait, ask_leg
+from werkzeugkoppler.turn.calling import CallTool, Pause, call_all
 from werkzeugkoppler.turn.leg import Leg
 from werkzeugkoppler.turn.prompt import Draft
 from werkzeugkoppler.turn.retry import Patience
-from werkzeugkoppler.wire.assemble import ToolCall
-
-type CallTool = Callable[[ToolCall, int], Awaitable[str]]
-"""Runs a call of the leg with that number, and gives the content for the model.
-
-A failure of the tool is a content too, never an exception."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +29,14 @@ class Turn:
     calls and results besides that the last message is to have when it comes back (BX-03)."""
     patience: Patience
     shows_calls: bool
-    """A streaming client is told of the calls that are run here (WK-130)."""
+    """A streaming client is told of the calls that are run here, and what they say (WK-130, BX-08)."""
     fails_in_words: bool
     """An upstream that is away makes an answer that says so, in place of an error (F8)."""
 
 
-async def run(turn: Turn, *, ask: Ask, wait: Wait, call_tool: CallTool) -> AsyncGenerator[bytes]:
+async def run(
+    turn: Turn, *, ask: Ask, wait: Wait, call_tool: CallTool, pause: Pause
+) -> AsyncGenerator[bytes]:
     """Answer a request.
 
     Yields:
@@ -78,7 +73,13 @@ async def run(turn: Turn, *, ask: Ask, wait: Wait, call_tool: CallTool) -> Async
             )
         if turn.shows_calls:
             yield answer.aside("".join(map(call_line, leg.calls)))
-        results = await _call_all(leg.calls, number, call_tool, turn.max_tool_concurrency)
+        said = call_all(leg.calls, number, call_tool, concurrency=turn.max_tool_concurrency, pause=pause)
+        async with aclosing(said) as sayings:
+            async for saying in sayings:
+                if not isinstance(saying, str):
+                    results = saying
+                elif turn.shows_calls:
+                    yield answer.aside(saying)
         if turn.shows_calls:
             yield answer.aside("".join(result_line(content) for _, content in results))
         draft = draft.followed_by(leg.message, results)
@@ -87,20 +88,3 @@ async def run(turn: Turn, *, ask: Ask, wait: Wait, call_tool: CallTool) -> Async
         draft = draft.with_free_choice()
     turn.note_end(draft, leg)
     yield answer.close()
-
-
-async def _call_all(
-    calls: Sequence[ToolCall], number: int, call_tool: CallTool, concurrency: int
-) -> list[tuple[ToolCall, str]]:
-    """The results in the order of the calls, `concurrency` of them run at a time (WK-115)."""
-    limiter = CapacityLimiter(concurrency)
-    contents: dict[int, str] = {}
-
-    async def call_one(position: int, call: ToolCall) -> None:
-        async with limiter:
-            contents[position] = await call_tool(call, number)
-
-    async with create_task_group() as group:
-        for position, call in enumerate(calls):
-            group.start_soon(call_one, position, call)
-    return [(call, contents[position]) for position, call in enumerate(calls)]

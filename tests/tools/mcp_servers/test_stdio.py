@@ -117,7 +117,7 @@ async def test_progress_arrives_as_lines() -> None:
     lines: list[str] = []
     async with connected(settings()) as server:
         await tool(server, "slow").run({"seconds": 0}, lines.append)
-    assert lines[0] == "half done (1/2)"
+    assert lines[0] == "1/2 half done"
 
 
 @pytest.mark.contract("WK-90")

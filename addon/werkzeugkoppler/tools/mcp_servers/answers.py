@@ -7,6 +7,7 @@ from mcp import MCPError
 from mcp.client.session import ClientSession
 from mcp.shared.dispatcher import ProgressFnT
 
+from werkzeugkoppler.tools.terminal import shown_line
 from werkzeugkoppler.tools.tool import Progress, ToolResult
 
 logger = logging.getLogger("werkzeugkoppler.mcp")
@@ -51,10 +52,10 @@ def tool_result(result: types.CallToolResult) -> ToolResult:
 
 
 def reporter(tell: Progress) -> ProgressFnT:
-    """What the SDK calls with each progress notification: a line such as `copied a file (2/5)`."""
+    """What the SDK calls with each progress notification: a line such as `2/5 copied a file`."""
 
     async def report(progress: float, total: float | None, message: str | None) -> None:
         count = f"{progress:g}" if total is None else f"{progress:g}/{total:g}"
-        tell(f"{message} ({count})" if message else count)
+        tell(shown_line(f"{count} {message or ''}"))
 
     return report

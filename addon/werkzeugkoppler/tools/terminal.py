@@ -16,6 +16,10 @@ MAX_LINE_BYTES = 16 * 1024
 """Of a line that has not ended yet; what is more of it is dropped."""
 
 
+MAX_LINES_OF_A_PIECE = 20
+"""Of a piece only the last lines are looked at: a flood must not hold the event loop up."""
+
+
 def last_states(text: str) -> list[str]:
     """The lines as they stand at the end, without terminal commands; of an overwritten one its last state."""
     return [line.rstrip("\r").rpartition("\r")[2] for line in ANSI.sub("", text).split("\n")]
@@ -42,8 +46,8 @@ class LiveLines:
 
     def feed(self, data: bytes) -> None:
         """Take a piece; it may end within a character."""
-        *ended, self._begun = (self._begun + data).split(b"\n")
-        for line in ended:
+        *ended, self._begun = (self._begun + data).rsplit(b"\n", MAX_LINES_OF_A_PIECE)
+        for line in ended[-MAX_LINES_OF_A_PIECE + 1 :]:
             self._show(line)
         overwritten, separator, rest = self._begun.rpartition(b"\r")
         if separator:

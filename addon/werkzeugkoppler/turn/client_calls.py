@@ -26,6 +26,7 @@ class ClientCalls:
         self._is_ours = is_ours
         self._runs_mixed = runs_mixed
         self._shown: list[CallDraft] = []
+        self._are_over = False  # the client was told that there are no more
 
     def __bool__(self) -> bool:
         """The client has seen a call."""
@@ -43,7 +44,9 @@ class ClientCalls:
         """The reason for the end that the client is told."""
         if reason == "tool_calls" and not self:
             self._assembler.mended("finish_reason was tool_calls without a call")
-        return finish_of(reason, bool(self))
+        told = finish_of(reason, bool(self))
+        self._are_over = told != "tool_calls"
+        return told
 
     def seen_delta(self, told: Delta, seen: Delta) -> Delta:
         """What the client sees of a delta, as far as calls are concerned.
@@ -58,6 +61,8 @@ class ClientCalls:
         if not isinstance(items, list):
             self._assembler.mended("tool_calls was no array")
         calls = self._seen(items if isinstance(items, list) else [items])
+        if self._are_over:
+            calls = []
         if isinstance(items, list) and len(calls) == len(items) and all(map(is_, calls, items)):
             return seen
         rest = {key: value for key, value in seen.items() if key != "tool_calls"}

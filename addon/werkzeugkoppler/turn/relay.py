@@ -17,7 +17,7 @@ from werkzeugkoppler.turn.client_calls import ClientCalls
 from werkzeugkoppler.turn.identity import Identity
 from werkzeugkoppler.turn.leg import ENDED_INCOMPLETE, IsOurs, Leg, conclude
 from werkzeugkoppler.turn.preview import Preview
-from werkzeugkoppler.wire import usage as usage_of
+from werkzeugkoppler.turn.told_usage import ToldUsage
 from werkzeugkoppler.wire.assemble import MessageAssembler
 from werkzeugkoppler.wire.completion import (
     Chunk,
@@ -29,7 +29,6 @@ from werkzeugkoppler.wire.completion import (
 )
 from werkzeugkoppler.wire.rewrite import rewritten_event
 from werkzeugkoppler.wire.sse import DONE, SseEvent
-from werkzeugkoppler.wire.usage import Usage
 
 type Delta = dict[str, Any]
 
@@ -60,7 +59,6 @@ class StreamedAnswer:
     ) -> None:
         self._is_ours = is_ours
         self._runs_mixed = runs_mixed
-        self._wants_usage = wants_usage
         self._new_id = new_id
         self._is_previewed = is_previewed
         # Of the whole answer:
@@ -68,10 +66,7 @@ class StreamedAnswer:
         self._identity = Identity(identity)
         self._role_told = False
         self._finish_told = False
-        self._ends_with_calls = False
-        self._usage_told = False  # on a chunk with a choice, as some servers do, or on one of its own
-        self._usage_chunk_told = False
-        self._usage_before: Usage | None = None  # of the legs that have ended
+        self._usage = ToldUsage(wants_usage)
         self._is_first_leg = True
         self._content: Any = None  # of the legs that have ended, as the client saw it
         self._begin_leg()
@@ -80,7 +75,7 @@ class StreamedAnswer:
         self._assembler = MessageAssembler(self._new_id)
         self._client_calls = ClientCalls(self._assembler, self._is_ours, self._runs_mixed)
         self._finish_reason: str | None = None
-        self._usage: Usage | None = None
+        self._usage.leg = None
         self._begun = False  # a choice has come
         self._done = False
         self._has_shown = False
@@ -155,10 +150,10 @@ class StreamedAnswer:
             raise UpstreamError(ENDED_INCOMPLETE, cause=Cause.INCOMPLETE)
         is_late = self._is_late()
         leg = conclude(
-            self._assembler, self._finish_reason, self._usage, self._is_ours, runs_mixed=self._runs_mixed
+            self._assembler, self._finish_reason, self._usage.leg, self._is_ours, runs_mixed=self._runs_mixed
         )
         leg = replace(leg, calls=()) if is_late else leg
-        self._usage_before = usage_of.add(self._usage_before, self._usage)
+        self._usage.end_leg()
         if not (self._is_previewed and leg.goes_on):
             self._content = parts.joined(self._content, leg.message["content"])
         if leg.goes_on:
@@ -202,15 +197,14 @@ class StreamedAnswer:
         closing = b""
         if not self._finish_told:
             closing += self._released() + self._delta({}, "tool_calls" if self._client_calls else "stop")
-        if self._wants_usage and not self._usage_told and self._usage_before is not None:
-            closing += self._identity.event({"choices": [], "usage": self._usage_before})
+        if (usage := self._usage.still_to_tell()) is not None:
+            closing += self._identity.event({"choices": [], "usage": usage})
         return closing + DONE
 
     # What the client sees of a chunk
 
     def _take_chunk(self, chunk: Chunk, written: SseEvent) -> bytes:
-        if isinstance(chunk.get("usage"), dict):
-            self._usage = chunk["usage"]
+        self._usage.note(chunk)
         choice = first_choice(chunk)
         if choice is None:
             return self._take_choiceless(chunk, written)
@@ -221,16 +215,15 @@ class StreamedAnswer:
         delta = parts.as_text(delta, self._field.name)
         self._assembler.add(delta)
         seen_delta = shown_delta = self._seen_delta(delta)
-        if self._finish_told and not self._ends_with_calls and "tool_calls" in seen_delta:
-            # The client was told that there are none.
-            seen_delta = shown_delta = {k: v for k, v in seen_delta.items() if k != "tool_calls"}
         if self._is_previewed:
             seen_delta = self._preview.hold(choice, seen_delta, self._field.name)
         seen_finish = self._seen_finish(choice)
         is_finish_hidden = finish_reason_of(choice) is not None and seen_finish is None
-        seen_usage = None if is_finish_hidden else self._seen_usage(chunk)
-        self._usage_told |= seen_finish is not None and isinstance(seen_usage, dict)
-        released = self._released() if seen_finish is not None else b""
+        seen_usage = None if is_finish_hidden else self._usage.seen(chunk)
+        released = b""
+        if seen_finish is not None:
+            self._usage.told_with_finish(seen_usage)
+            released = self._released()
         if (
             seen_delta is choice.get("delta")
             and seen_finish == choice.get("finish_reason")
@@ -269,11 +262,9 @@ class StreamedAnswer:
         if not isinstance(chunk.get("usage"), dict):
             # Such as Azure's prompt_filter_results, whose identity is empty.
             return rewritten_event(written, chunk, seen) if self._is_first_leg else b""
-        # Before the finish it may be followed by more legs: `close` tells the sum.
-        if not (self._wants_usage and self._finish_told) or self._usage_chunk_told:
+        if not self._usage.takes_chunk(finish_told=self._finish_told):
             return b""
-        self._usage_told = self._usage_chunk_told = True
-        return self._identity.told(written, chunk, {**seen, "usage": self._seen_usage(chunk)})
+        return self._identity.told(written, chunk, {**seen, "usage": self._usage.seen(chunk)})
 
     def _seen_delta(self, delta: Delta) -> Delta:
         """The delta itself if nothing in it has to change."""
@@ -293,16 +284,7 @@ class StreamedAnswer:
         if self._client_calls.wait_for_ours(finish_reason) or self._finish_told:
             return None
         self._finish_told = True
-        told = self._client_calls.finish(finish_reason)
-        self._ends_with_calls = told == "tool_calls"
-        return told
-
-    def _seen_usage(self, chunk: Chunk) -> Usage | None:
-        """The usage itself where there is nothing to add, `None` where the client did not ask."""
-        told = chunk.get("usage")
-        if not isinstance(told, dict):
-            return None
-        return usage_of.add(self._usage_before, told) if self._wants_usage else None
+        return self._client_calls.finish(finish_reason)
 
     # What the client is told that is no chunk of the upstream's
 

@@ -1,4 +1,4 @@
-"""Everything one config makes: settings, tools, the upstream. Replaced whole, never changed."""
+"""Everything one config makes: settings, tools, the upstream. A new config makes a new one."""
 
 import json
 import os

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from werkzeugkoppler.wire.chat import ChatRequest
+from werkzeugkoppler.wire.chat import ChatRequest, text_of
 from werkzeugkoppler.wire.jsontext import JsonObject, array_items
 
 MARK = "@@"
@@ -18,7 +18,7 @@ def command_in(message: dict[str, Any]) -> str | None:
     """The shell code of a user's message; `None` where it is no direct command."""
     if message.get("role") != "user":
         return None
-    text = _text(message.get("content")).strip()
+    text = text_of(message.get("content")).strip()
     if not text.startswith(MARK) or _HUNK.match(text):
         return None
     return text.removeprefix(MARK).strip()
@@ -59,10 +59,3 @@ def _dropped(messages: Sequence[dict[str, Any]]) -> set[int]:
                 dropped.add(index)
             is_after_command = False
     return dropped
-
-
-def _text(content: Any) -> str:
-    if isinstance(content, list):
-        texts = (part.get("text") for part in content)
-        return "\n".join(text for text in texts if isinstance(text, str))
-    return content if isinstance(content, str) else ""

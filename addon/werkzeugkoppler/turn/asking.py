@@ -1,7 +1,7 @@
 """One leg: the upstream is asked, again where that may help, and its answer relayed as it comes."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, aclosing
 from itertools import count
 from typing import Any, Protocol
 
@@ -94,9 +94,9 @@ async def ask_leg(
     for failures in count(1):  # pragma: no branch - it has no end
         try:
             try:
-                async with ask(body, number) as reply:
+                async with ask(body, number) as reply, aclosing(_relay(reply, answer)) as pieces:
                     yield b""
-                    async for shown in _relay(reply, answer):
+                    async for shown in pieces:
                         yield answer.aside(notices.closing()) + shown
             except UpstreamError as error:
                 # A finish is no end where somebody killed the leg, or the upstream says that it failed.
@@ -120,19 +120,23 @@ async def ask_leg(
         await wait(number, failure, seconds)
 
 
-async def _relay(reply: Reply, answer: Answer) -> AsyncIterator[bytes]:
+async def _relay(reply: Reply, answer: Answer) -> AsyncGenerator[bytes]:
     if not reply.is_stream:
         yield answer.take_completion(b"".join([piece async for piece in reply.pieces]))
         return
     reader = SseReader()
     async for piece in reply.pieces:
         shown: list[bytes] = []
+        failure: UpstreamError | None = None
         try:
             for event in _events(reader, piece):
                 shown.append(answer.take(event))
-        finally:  # what came before a failure is the client's too
-            if any(shown):
-                yield b"".join(shown)
+        except UpstreamError as error:
+            failure = error
+        if any(shown):  # what came before a failure is the client's too
+            yield b"".join(shown)
+        if failure is not None:
+            raise failure
         if answer.is_done:
             return  # an upstream may leave its connection open after the end mark
     for event in reader.close():

@@ -35,14 +35,9 @@ class ChatRequest:
 
     @property
     def last_user_text(self) -> str:
-        """The text of the last message with the role `user`, parts joined by line breaks (WK-45)."""
+        """The text of the last message with the role `user`."""
         contents = [message.get("content") for message in self.messages if message["role"] == "user"]
-        match contents[-1:]:
-            case [str(text)]:
-                return text
-            case [list(parts)]:
-                return "\n".join(part["text"] for part in parts if isinstance(part.get("text"), str))
-        return ""
+        return text_of(contents[-1]) if contents else ""
 
     @property
     def tools(self) -> list[dict[str, Any]]:
@@ -55,6 +50,13 @@ class ChatRequest:
         return frozenset(
             f["name"] for f in functions if isinstance(f, dict) and isinstance(f.get("name"), str)
         )
+
+
+def text_of(content: Any) -> str:
+    """The text of a message's content, parts joined by line breaks (WK-45)."""
+    if isinstance(content, list):
+        return "\n".join(part["text"] for part in content if isinstance(part.get("text"), str))
+    return content if isinstance(content, str) else ""
 
 
 def parse_request(body: bytes) -> ChatRequest:

@@ -97,7 +97,7 @@ async def test_a_refusal_is_not_asked_again(
 
 @pytest.mark.contract("WK-145", "WK-136", "WK-151")
 async def test_a_plain_answer_has_the_last_failure(client: Client, upstream: Upstream) -> None:
-    upstream.script(Cut(b""), Cut(b""), BUSY)
+    upstream.script(HALF, NO_MODEL, BUSY)
     answer = await client.chat()
     assert (answer.status, answer.body) == (503, BUSY_BODY)
     assert len(upstream.chats) == 3

@@ -12,7 +12,7 @@ FILES = sorted((ADDON / PACKAGE).rglob("*.py"))
 
 LAYERS = (
     {"main", "cli"},
-    {"doctor"},
+    {"doctor", "inspecting"},
     {"proxy", "views"},
     {"admission"},
     {"visit"},
@@ -22,6 +22,7 @@ LAYERS = (
     {"stack"},
     {"turn", "direct"},
     {"tools", "upstreams"},
+    {"trace_writer"},
     {"exchange", "traces"},
     {"recording"},
     {"flows"},

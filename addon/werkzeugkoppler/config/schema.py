@@ -54,11 +54,15 @@ class Traces(Section):
     """The record of each turn, one file a turn."""
 
     enabled: bool = True
+    content: bool = False
+    """With what was said, without keys and cut."""
     dir: str | None = None
     keep_days: Annotated[float, Field(ge=0)] = 14
     """Days; 0 = no limit."""
     keep_bytes: Annotated[int, Field(ge=0)] = 256 * 1024 * 1024
     """Bytes of all files together; 0 = no limit."""
+    keep_files: Annotated[int, Field(ge=0)] = 20_000
+    """0 = no limit."""
 
     def folder(self, environ: Mapping[str, str]) -> Path:
         """Where the traces go: `dir`, or the user's state folder where none is set (F24)."""

@@ -52,7 +52,7 @@ async def direct(call: Call, request: ChatRequest, code: str) -> Reply | Streame
     async def write(outlet: Outlet, headers: Headers) -> None:
         answer = _refused(head, refused) if refused else _streamed(head, run, code)
         seconds = settings.stream_keepalive_seconds
-        await write_stream(outlet, answer, keepalive_seconds=seconds, headers=headers)
+        await write_stream(outlet, answer, keepalive_seconds=seconds, headers=headers, trace=call.trace)
 
     return Streamed(write)
 

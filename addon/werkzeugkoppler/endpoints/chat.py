@@ -86,7 +86,7 @@ async def _turn(call: Call, asked: ChatRequest) -> AsyncGenerator[bytes]:
 
     def note_leg(number: int, leg: Leg) -> None:
         stack.last_model = answer.model
-        effects.note_leg(number, leg)
+        effects.note_leg(number, leg, answer.model)
 
     def note_end(last: Draft, leg: Leg) -> None:
         conversation.end(last, leg, answer.content)

@@ -54,6 +54,7 @@ HOMES = {
     "aiohttp": {"upstreams", "doctor"},
     "mcp": {"tools.mcp_servers"},
     "watchfiles": {"config.watch"},
+    "rich": {"inspecting"},
 }
 """Who may import a library; all others are told of it in our own terms."""
 

@@ -1,6 +1,7 @@
 """What a turn leaves in its trace file."""
 
 import json
+import sys
 from typing import Any
 
 import anyio
@@ -8,6 +9,7 @@ import pytest
 
 from tests.e2e.client import CHAT_PATH, Client, question
 from tests.e2e.declared import CALL_HELLO, HELLO
+from tests.e2e.launch import Command
 from tests.e2e.proxy import POLL_SECONDS, Proxy
 from tests.e2e.trace_files import TRACE_HEADER, of, read, trace, trace_names
 from tests.fakes.answers import Hang, Json, Sse, calls, says
@@ -195,3 +197,29 @@ async def test_an_error_within_a_stream_is_told(client: Client, proxy: Proxy, up
         (502, "upstream_error")
     ]
     assert of("proxy_response", events)[0]["status_code"] == 200
+
+
+@pytest.mark.contract("OW-34")
+async def test_the_id_in_the_header_is_all_that_is_needed_to_look_into_a_turn(
+    client: Client, proxy: Proxy, upstream: Upstream
+) -> None:
+    upstream.script(calls(CALL_HELLO), says("Done."))
+    name = (await client.chat()).headers[TRACE_HEADER]
+    await trace(proxy, name)
+    line = [
+        sys.executable,
+        "-m",
+        "werkzeugkoppler.inspecting",
+        name,
+        "--config",
+        f"{proxy.folder}/config.yaml",
+    ]
+    done = await anyio.run_process(line, env=Command().environment(proxy.folder / "home"))
+    shown = done.stdout.decode().splitlines()
+    assert shown[:2] == [f"trace   {name}", "status  200"]
+    assert [line.split()[0:2] for line in shown[-4:]] == [
+        ["reader", "notes"],
+        ["leg", "1"],
+        ["tool", "actions__hello"],
+        ["leg", "2"],
+    ]

@@ -113,9 +113,9 @@ class TraceWriter:
             self._closing.wait(GATHER_SECONDS)
             while trace is not None:
                 self._guarded(self._append, trace)
+                if self._is_prune_due():  # here: a flood may leave no pause between two batches
+                    self._guarded(self._prune)
                 trace = None if self._waiting.empty() else self._waiting.get()
-            if self._is_prune_due():
-                self._guarded(self._prune)
             trace = None if self._closing.is_set() else self._waiting.get()
 
     def _guarded(self, work: Callable[..., None], *arguments: Any) -> None:

@@ -16,7 +16,7 @@ from werkzeugkoppler.gate.limits import Slot
 from werkzeugkoppler.source import Source
 from werkzeugkoppler.stacks import Hold
 from werkzeugkoppler.trace_writer import TraceWriter
-from werkzeugkoppler.traces import Trace, begin
+from werkzeugkoppler.traces import Content, Trace, begin
 from werkzeugkoppler.upload import Upload
 
 TRACE_HEADER = "X-Werkzeugkoppler-Trace-Id"
@@ -62,7 +62,7 @@ class Visit:
             request_id=self.trace.id,
             client_addr=self.link.client_addr,
             method=self.method,
-            path=path[:MAX_PATH_CHARS],
+            path=Content(path[:MAX_PATH_CHARS]),  # a base URL may be a key's place, by mistake
         )
 
     def put_back(self, flow: http.HTTPFlow) -> None:

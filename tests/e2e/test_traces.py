@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.client import CHAT_PATH, Client, question
 from tests.e2e.declared import CALL_HELLO, HELLO
-from tests.e2e.launch import Command
+from tests.e2e.launch import SERVICE_KEY, Command
 from tests.e2e.proxy import POLL_SECONDS, Proxy
 from tests.e2e.trace_files import TRACE_HEADER, of, read, trace, trace_names
 from tests.fakes.answers import Hang, Json, Sse, calls, says
@@ -127,6 +127,12 @@ async def test_a_request_that_is_refused_is_told(
     assert (events[1]["method"], events[1]["path"]) == (method, path.partition("?")[0])
     assert (events[2]["status_code"], events[2]["code"]) == (status, answer.error["code"])
     assert (events[3]["status_code"], events[3]["cancelled"]) == (status, False)
+
+
+async def test_a_key_in_a_path_is_not_kept(client: Client, proxy: Proxy) -> None:
+    answer = await client.get(f"/{SERVICE_KEY}/v1/models?key={SERVICE_KEY}")
+    (request,) = of("proxy_request", await trace(proxy, answer.headers[TRACE_HEADER]))
+    assert request["path"] == "/[removed]/v1/models"
 
 
 async def test_a_list_of_models_is_told_and_a_look_at_the_health_is_not(client: Client, proxy: Proxy) -> None:

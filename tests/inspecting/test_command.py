@@ -45,6 +45,9 @@ def test_an_unknown_id_is_told(folder: Path, capsys: pytest.CaptureFixture[str])
 
 def test_the_last_is_the_newest_chat(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert ID in shown(capsys, folder, "--last")
+    write(folder, HEAD, event("proxy_request", 60, stream=True), id="eeee")
+    os.utime(folder / f"eeee{SUFFIX}", (9, 9))  # it came last, the other was written to later
+    assert "trace   eeee" in shown(capsys, folder, "--last")
     assert main(["--dir", str(folder / "none"), "--last"]) == 1
 
 

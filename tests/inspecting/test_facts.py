@@ -41,6 +41,12 @@ def test_what_has_not_ended_runs() -> None:
     ]
 
 
+@pytest.mark.parametrize("is_cancelled, state", [(False, "failed"), (True, "cancelled")])
+def test_a_leg_that_never_answered_ends_with_its_request(is_cancelled: bool, state: str) -> None:
+    ended = facts(HEAD, event("leg_request", 5, leg=1), event("proxy_response", 9, cancelled=is_cancelled))
+    assert [seen(span) for span in ended.spans] == [("leg", "1", 5, 9, state)]
+
+
 @pytest.mark.parametrize(
     "fields, state",
     [

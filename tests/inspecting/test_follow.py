@@ -41,6 +41,13 @@ def test_events_that_are_appended_are_seen_once(tmp_path: Path) -> None:
     assert types(follower) == []
 
 
+def test_events_of_several_traces_come_in_their_order(tmp_path: Path) -> None:
+    follower = Follower(tmp_path)
+    write(tmp_path, HEAD, TURN[-1], id="a")
+    write(tmp_path, TURN[2], id="b")
+    assert [id for id, _ in types(follower)] == ["a", "b", "a"]
+
+
 def test_a_line_that_is_still_coming_is_waited_for(tmp_path: Path) -> None:
     follower = Follower(tmp_path)
     path = write(tmp_path, HEAD)

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ LISTED = 20
 LAST_EVENTS = 100
 MAX_LOOKED_AT = 200
 """Traces among which the last chat is looked for: clients ask for the list of models again and again."""
+SIDE_BY_SIDE = 10
 
 USAGE = """\
 ./run.sh inspect ID [--trace | --full | --tail N | --tools | --timing | --cost | --permissions] [--json]
@@ -128,11 +130,10 @@ def _last(traces: Path) -> tuple[Reading, Facts]:
     newest = folder.newest(traces)[:MAX_LOOKED_AT]
     if not newest:
         raise folder.NotFound(f"no session found: {traces} holds no traces")
-    for path in newest:
-        reading, facts = _of(path)
-        if facts.is_chat:
-            return reading, facts
-    return _of(newest[0])
+    read = map(_of, newest)
+    chats = list(islice((item for item in read if item[1].is_chat), SIDE_BY_SIDE))
+    # Of those that were written to side by side the one that came last.
+    return max(chats, key=lambda item: str(item[1].request.get("at", "")), default=_of(newest[0]))
 
 
 def _view(args: argparse.Namespace, reading: Reading, facts: Facts) -> tuple[Any, list[Block]]:

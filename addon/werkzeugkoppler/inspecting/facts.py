@@ -20,7 +20,7 @@ class Span:
     begin: int
     end: int
     state: str
-    """How it ended; `running` where no end was told."""
+    """How it ended; `running` as long as neither it nor the request has."""
     event: Event
     """The one that told of its end, or else of its beginning."""
     call: Event = field(default_factory=dict)
@@ -132,11 +132,18 @@ def _spans(events: Sequence[Event], began: datetime | None, last: int) -> Iterab
             case "tool_result" | "tool_cancelled":
                 call = calls.pop(str(event.get("call_id")), {})
                 yield ended("tool", event.get("name") or call.get("name"), event, call)
+    state = _unended(_first(events, "proxy_response"))
     for left, kind, key in ((calls, "tool", "name"), (legs, "leg", "leg")):
         for event in left.values():
-            # Nothing has told of its end: it runs, or the request ended with it.
             begin = _since(began, event)
-            yield Span(kind, str(event.get(key)), begin, max(begin, last), "running", event, event)
+            yield Span(kind, str(event.get(key)), begin, max(begin, last), state, event, event)
+
+
+def _unended(response: Event) -> str:
+    """What became of a step of whose end nothing was told."""
+    if not response:
+        return "running"
+    return "cancelled" if response.get("cancelled") else "failed"
 
 
 def _state(event: Event) -> str:

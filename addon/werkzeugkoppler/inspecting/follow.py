@@ -60,9 +60,11 @@ class Follower:
         """The one trace has told of its response."""
         return self._only is not None and all(followed.is_done for followed in self._followed.values())
 
-    def news(self) -> Iterator[tuple[str, Event]]:
-        """The events that have come since the last look, each with its trace's id."""
-        now = self._clock()
+    def news(self) -> list[tuple[str, Event]]:
+        """The events that have come since the last look, in their order, each with its trace's id."""
+        return sorted(self._news(self._clock()), key=lambda item: str(item[1]["at"]))
+
+    def _news(self, now: float) -> Iterator[tuple[str, Event]]:
         if self._only is None:
             there = set(paths(self._folder))
             for path in sorted(there - self._known):

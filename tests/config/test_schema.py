@@ -67,6 +67,8 @@ allowed_direct_commands_max_output_lines: 9
 allowed_direct_commands_max_output_bytes: 0
 direct_command_policy: every_command
 direct_command_timeout_seconds: 0.5
+detectors:
+  - {name: d, pattern: p}
 tool_memory: {enabled: off, entries: 11, bytes: 12, seconds: 13}
 traces: {enabled: off, content: on, dir: /t, keep_days: 0.5, keep_bytes: 0, keep_files: 14}
 logging: {level: debug, json: yes}
@@ -140,6 +142,7 @@ logging: {level: debug, json: yes}
         "allowed_direct_commands_max_output_bytes": 0,
         "direct_command_policy": "every_command",
         "direct_command_timeout_seconds": 0.5,
+        "detectors": ({"name": "d", "pattern": "p"},),
         "tool_memory": {"enabled": False, "entries": 11, "bytes": 12, "seconds": 13},
         "traces": {
             "enabled": False,

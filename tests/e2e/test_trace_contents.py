@@ -27,6 +27,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {
         "traces": {"dir": "traces", "content": True},
         "actions": [HELLO],
+        "detectors": [{"name": "gives up", "pattern": "as an ai*i cannot"}, {"name": "x", "pattern": "x?y"}],
         "allowed_direct_commands": ["echo"],
         "last_user_message_readers": [{"name": "notes", "command": "cat"}],
         "mcp_servers": [
@@ -101,3 +102,15 @@ async def test_a_folder_that_cannot_be_written_is_told_once_and_requests_are_ser
         assert [(await client.chat()).status for _ in range(2)] == [200, 200]
         await proxy.until_written("Traces are lost from now on")
     assert proxy.output.count("Traces are lost from now on") == 1
+
+
+@pytest.mark.contract("OW-66")
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_text_that_is_looked_out_for_is_told_and_stays(
+    client: Client, proxy: Proxy, upstream: Upstream, stream: bool
+) -> None:
+    upstream.script(says("As an AI, ", "I cannot."))
+    answer = await client.chat(stream=stream)
+    assert b"As an AI, " in answer.body and b"I cannot." in answer.body
+    events = await trace(proxy, answer.headers[TRACE_HEADER])
+    assert [(event["detector"], event["leg"]) for event in of("detector_fired", events)] == [("gives up", 1)]

@@ -21,6 +21,7 @@ from pydantic_core import PydanticCustomError
 
 from werkzeugkoppler.config.address import ServiceAddress, is_loopback, service_address, upstream_url
 from werkzeugkoppler.config.aliases import aliased, without_second_names
+from werkzeugkoppler.config.detector_section import Detector
 from werkzeugkoppler.config.reader_section import Reader
 from werkzeugkoppler.config.section import (
     ApiKey,
@@ -33,7 +34,17 @@ from werkzeugkoppler.config.section import (
 )
 from werkzeugkoppler.config.tool_sections import Action, McpServer, Parameter
 
-__all__ = ["Action", "Logging", "McpServer", "Parameter", "Reader", "Settings", "ToolMemory", "Traces"]
+__all__ = [
+    "Action",
+    "Detector",
+    "Logging",
+    "McpServer",
+    "Parameter",
+    "Reader",
+    "Settings",
+    "ToolMemory",
+    "Traces",
+]
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
 LEVELS = {name: name for name in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")} | {"WARN": "WARNING"}
@@ -181,6 +192,7 @@ class Settings(Section):
     direct_command_policy: Literal["first_token", "every_command"] = "first_token"
     direct_command_timeout_seconds: Annotated[float, Field(ge=0)] = 60
     """0: no limit."""
+    detectors: Annotated[tuple[Detector, ...], a_tuple_of] = ()
     tool_memory: ToolMemory = ToolMemory()
     traces: Traces = Traces()
     logging: Logging = Logging()

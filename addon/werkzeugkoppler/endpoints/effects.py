@@ -18,6 +18,7 @@ from werkzeugkoppler.errors import UpstreamError
 from werkzeugkoppler.tools.tool import Progress, Tool, ToolResult
 from werkzeugkoppler.turn import asking
 from werkzeugkoppler.turn.calling import Tell
+from werkzeugkoppler.turn.detect import fired
 from werkzeugkoppler.turn.leg import Leg
 from werkzeugkoppler.turn.retry import is_noted
 from werkzeugkoppler.upstreams.refusal import read_refusal
@@ -95,6 +96,8 @@ class Effects:
     def note_leg(self, number: int, leg: Leg, model: str) -> None:
         """Trace a leg that ended."""
         self._legs.end(number, leg, model)
+        for name in fired(leg.message.get("content"), self._call.stack.settings.detectors):
+            self._call.trace.add("detector_fired", detector=name, leg=number)
 
     async def pause(self, ended: Event) -> None:
         """See `calling.Pause`."""

@@ -64,3 +64,8 @@ def test_where_the_middle_is_left_out_no_half_of_a_key_stays(at: int) -> None:
 
 def test_a_key_with_a_quote_is_found_in_json() -> None:
     assert redacted('{"content": "a\\"secret\\u00fc"}', ['a"secretü'], 200) == '{"content": "[removed]"}'
+
+
+def test_where_there_is_nothing_but_keys_no_piece_of_one_stays() -> None:
+    key = "KEY" * 333
+    assert "K" not in redacted(key * 20, [key], 200)

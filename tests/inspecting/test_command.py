@@ -13,6 +13,7 @@ from rich.console import Console
 
 from tests.e2e.launch import ADDON
 from tests.inspecting.events import HEAD, ID, REFUSED, REQUEST, TURN, event, facts, write
+from werkzeugkoppler import cli
 from werkzeugkoppler.inspecting import terminal, views
 from werkzeugkoppler.inspecting.command import LAST_EVENTS, main
 from werkzeugkoppler.inspecting.place import configured
@@ -41,6 +42,11 @@ def test_an_id_shows_a_summary(folder: Path, capsys: pytest.CaptureFixture[str])
 def test_an_unknown_id_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--dir", str(folder), "zz"]) == 1
     assert 'no session found for "zz"' in capsys.readouterr().err
+
+
+def test_the_launcher_knows_it_too(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["inspect", "--dir", str(folder), ID]) == 0
+    assert f"trace   {ID}\n" in capsys.readouterr().out
 
 
 def test_the_last_is_the_newest_chat(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -171,3 +171,10 @@ def test_nothing_large_is_loaded_for_a_pipe(folder: Path) -> None:
     line = [sys.executable, "-c", code, "--dir", str(folder), ID]
     done = subprocess.run(line, capture_output=True, text=True, timeout=20, env={"PYTHONPATH": str(ADDON)})
     assert done.stdout.splitlines()[-1] == "[]", done.stderr
+
+
+def test_a_trace_that_cannot_be_read_is_passed_over(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / f"dddd{SUFFIX}").mkdir()  # newer than all others
+    assert ID in shown(capsys, folder, "--last")
+    assert len(shown(capsys, folder, "--list").splitlines()) == 3
+    assert main(["--dir", str(folder), "dddd"]) == 1

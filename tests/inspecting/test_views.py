@@ -22,7 +22,7 @@ def test_a_summary_says_what_was_asked_and_what_came_of_it() -> None:
         "status  200",
         "asked   2026-11-21T12:00:00.000Z, 127.0.0.1:5000, streamed chat, 2 tools of the client's",
         "model   small-0815 answered, small was asked for",
-        "answer  stop, 4.3 kB, 1 keepalives",
+        "answer  stop, 4.3 kB, 1 keepalive",
         "tokens  200 in, 40 out (120 cached, 10 reasoning)",
         "time    1.9 s",
         "",

@@ -5,9 +5,10 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -125,15 +126,21 @@ def _of(path: Path) -> tuple[Reading, Facts]:
     return reading, facts_of(reading.id, reading.events)
 
 
+def _each(paths: Iterable[Path]) -> Iterator[tuple[Reading, Facts]]:
+    """The traces that are still there."""
+    for path in paths:
+        with suppress(folder.NotFound):
+            yield _of(path)
+
+
 def _last(traces: Path) -> tuple[Reading, Facts]:
     """The newest chat, or else the newest of all."""
-    newest = folder.newest(traces)[:MAX_LOOKED_AT]
-    if not newest:
+    newest = _each(folder.newest(traces)[:MAX_LOOKED_AT])
+    if (first := next(newest, None)) is None:
         raise folder.NotFound(f"no session found: {traces} holds no traces")
-    read = map(_of, newest)
-    chats = list(islice((item for item in read if item[1].is_chat), SIDE_BY_SIDE))
+    chats = list(islice((item for item in chain([first], newest) if item[1].is_chat), SIDE_BY_SIDE))
     # Of those that were written to side by side the one that came last.
-    return max(chats, key=lambda item: str(item[1].request.get("at", "")), default=_of(newest[0]))
+    return max(chats, key=lambda item: str(item[1].request.get("at", "")), default=first)
 
 
 def _view(args: argparse.Namespace, reading: Reading, facts: Facts) -> tuple[Any, list[Block]]:
@@ -158,7 +165,7 @@ def _view(args: argparse.Namespace, reading: Reading, facts: Facts) -> tuple[Any
 
 
 def _list(args: argparse.Namespace, traces: Path) -> int:
-    rows = [_row(facts) for _, facts in map(_of, folder.newest(traces)[:LISTED])]
+    rows = [_row(facts) for _, facts in _each(folder.newest(traces)[:LISTED])]
     rows.sort(key=lambda row: str(row["at"]), reverse=True)  # files are written some at a time
     headings = ("trace", "when", "status", "what", "tokens", "time")
     shown = [

@@ -6,7 +6,7 @@ from typing import Any
 from werkzeugkoppler.inspecting.blocks import Block, Cell, Lines, Table
 from werkzeugkoppler.inspecting.facts import Facts, Span, number
 from werkzeugkoppler.inspecting.reading import Event
-from werkzeugkoppler.inspecting.words import MAX_VALUE_CHARS, duration, event_line, size, state
+from werkzeugkoppler.inspecting.words import MAX_VALUE_CHARS, count, duration, event_line, size, state
 
 REFUSALS = (401, 403)
 """Status codes by which somebody is told that he may not."""
@@ -96,7 +96,7 @@ def _asked(facts: Facts) -> str:
     if not what and request:
         what = f"{'streamed' if request.get('stream') else 'plain'} chat"
         if offered := number(request, "tool_count"):
-            what += f", {offered} tools of the client's"
+            what += f", {count(offered, 'tool')} of the client's"
     at = str(request.get("at", ""))
     return ", ".join(part for part in (at, str(request.get("client_addr", "")), what) if part)
 
@@ -117,7 +117,7 @@ def _answer(facts: Facts) -> str:
     finish = str(legs[-1].event.get("finish_reason", "")) if legs else ""
     written, keepalives = number(facts.response, "bytes_written"), number(facts.response, "keepalives")
     by = str(facts.response.get("cancelled_by", "")).replace("_", " ")
-    parts = [finish, size(written), f"{keepalives} keepalives" if keepalives else "", by]
+    parts = [finish, size(written), count(keepalives, "keepalive") if keepalives else "", by]
     return ", ".join(part for part in parts if part)
 
 

@@ -12,7 +12,7 @@ FILES = sorted((ADDON / PACKAGE).rglob("*.py"))
 
 LAYERS = (
     {"main", "cli"},
-    {"doctor"},
+    {"doctor", "inspecting"},
     {"proxy", "views"},
     {"admission"},
     {"visit"},
@@ -22,6 +22,7 @@ LAYERS = (
     {"stack"},
     {"turn", "direct"},
     {"tools", "upstreams"},
+    {"trace_writer"},
     {"exchange", "traces"},
     {"recording"},
     {"flows"},
@@ -53,6 +54,7 @@ HOMES = {
     "aiohttp": {"upstreams", "doctor"},
     "mcp": {"tools.mcp_servers"},
     "watchfiles": {"config.watch"},
+    "rich": {"inspecting"},
 }
 """Who may import a library; all others are told of it in our own terms."""
 

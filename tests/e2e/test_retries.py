@@ -14,7 +14,7 @@ from tests.e2e.client import Client, Transcript
 from tests.e2e.declared import CALL_HELLO, HELLO
 from tests.e2e.launch import SERVICE_KEY, Command
 from tests.e2e.proxy import Proxy, running
-from tests.e2e.test_traces import of, trace
+from tests.e2e.trace_files import of, trace
 from tests.fakes.answers import RESET, Answer, Cut, Hang, Json, Sse, calls, says
 from tests.fakes.chunks import chunk
 from tests.fakes.upstream import Upstream

@@ -5,9 +5,9 @@ from mitmproxy import http
 from werkzeugkoppler.config.schema import Settings
 from werkzeugkoppler.endpoints import routes
 from werkzeugkoppler.errors import ApiError
-from werkzeugkoppler.exchange import METADATA
 from werkzeugkoppler.gate import auth
 from werkzeugkoppler.gate.limits import Slots, check_size
+from werkzeugkoppler.labels import METADATA
 from werkzeugkoppler.visit import Visit
 
 REDACTED_HEADERS = ("authorization", "proxy-authorization", "x-api-key", "api-key")

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from mitmproxy import http
 
 from werkzeugkoppler.config.schema import Settings
-from werkzeugkoppler.exchange import METADATA
 from werkzeugkoppler.gate.redact import shown
+from werkzeugkoppler.labels import METADATA
 
 logger = logging.getLogger("werkzeugkoppler.payload")
 

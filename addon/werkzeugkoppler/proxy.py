@@ -14,9 +14,10 @@ from functools import partial
 from pathlib import Path
 
 from anyio import move_on_after, to_thread
-from mitmproxy import connection, http
+from mitmproxy import connection, ctx, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.exceptions import OptionsError
+from mitmproxy.hooks import UpdateHook
 from mitmproxy.utils.asyncio_utils import create_task
 
 from werkzeugkoppler import options
@@ -165,6 +166,8 @@ class Werkzeugkoppler:
         visit = self._visits.get(flow)
         if visit is not None:
             visit.put_back(flow)
+            visit.name(flow, "cancelled")
+            ctx.master.addons.trigger(UpdateHook([flow]))  # the view was told before its new name
             self._visits.end(visit, flow)
 
     def client_disconnected(self, client: connection.Client) -> None:
@@ -235,12 +238,13 @@ class Werkzeugkoppler:
         if announced(headers.get("content-length")) or "transfer-encoding" in headers:
 
             async def write(outlet: Outlet, headers: Headers) -> None:
+                outlet.is_last = True
                 outlet.reply(reply.status, (*reply.headers, *headers), reply.body)
 
             flow.request.stream = lambda data: []
             self._point_at_source(flow, visit, write)
         else:
-            flow.response = _response(flow, visit, reply)
+            self._respond(flow, visit, reply)
 
     # Who answers it
 
@@ -269,18 +273,23 @@ class Werkzeugkoppler:
         elif isinstance(reply, Streamed):
             self._point_at_source(flow, visit, reply.write)
         else:
-            flow.response = _response(flow, visit, reply)
+            self._respond(flow, visit, reply)
+
+    def _respond(self, flow: http.HTTPFlow, visit: Visit, reply: Reply) -> None:
+        body = b"" if flow.request.method == "HEAD" else reply.body
+        flow.response = response(reply.status, (*reply.headers, *visit.headers), body)
+        visit.name(flow, reply.status)
 
     def _point_at_source(
         self, flow: http.HTTPFlow, visit: Visit, write: Callable[[Outlet, Headers], Awaitable[None]]
     ) -> None:
         async def answerer(outlet: Outlet) -> None:
-            await write(outlet, visit.headers)
+            try:
+                await write(outlet, visit.headers)
+            except asyncio.CancelledError:
+                visit.name(flow, "cancelled")
+                raise
+            visit.name(flow, outlet.failure or outlet.status)  # before mitmproxy reads the end, and saves it
 
         visit.parked = self._source.park(answerer)
         set_address(flow, ("127.0.0.1", self._source.port, b"http", visit.parked.encode()))
-
-
-def _response(flow: http.HTTPFlow, visit: Visit, reply: Reply) -> http.Response:
-    body = b"" if flow.request.method == "HEAD" else reply.body
-    return response(reply.status, (*reply.headers, *visit.headers), body)

@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 
 from mitmproxy import connection, http
 
+from werkzeugkoppler import labels
 from werkzeugkoppler.endpoints.call import Reply, Streamed
 from werkzeugkoppler.endpoints.routes import Route
 from werkzeugkoppler.errors import Headers
@@ -17,6 +18,7 @@ from werkzeugkoppler.source import Source
 from werkzeugkoppler.stacks import Hold
 from werkzeugkoppler.traces import Trace, TraceWriter, begin
 from werkzeugkoppler.upload import Upload
+from werkzeugkoppler.wire.glance import duration
 
 TRACE_HEADER = "X-Werkzeugkoppler-Trace-Id"
 
@@ -43,6 +45,7 @@ class Visit:
     task: asyncio.Task[Reply | Streamed] | None = None
     is_answered: bool = False
     is_over: bool = False
+    is_named: bool = False
 
     @property
     def headers(self) -> Headers:
@@ -52,6 +55,20 @@ class Visit:
     def put_back(self, flow: http.HTTPFlow) -> None:
         """Let the flow show what the client sent. Not before the answer: mitmproxy would carry it there."""
         set_address(flow, self.address)
+
+    def name(self, flow: http.HTTPFlow, outcome: str | int) -> None:
+        """Name the flow for what came of it, once.
+
+        Args:
+            outcome: The status, or why the answer was broken off.
+        """
+        if self.is_named or labels.METADATA not in flow.metadata:
+            return
+        self.is_named = True
+        is_failed = isinstance(outcome, str) or not 200 <= outcome < 300
+        news = labels.turn_news(self.trace.events)
+        how = [str(outcome)] if is_failed else []
+        labels.end_turn(flow, [*news, *how, duration(time.monotonic() - self.began)], is_failed)
 
 
 class Visits:
@@ -66,7 +83,12 @@ class Visits:
     def receive(self, flow: http.HTTPFlow) -> Visit:
         """A visit for a client's flow that has just come."""
         trace = begin(secrets.token_hex(8))
-        visit = Visit(Link(flow.client_conn, trace.id), trace, time.monotonic(), _address(flow))
+        visit = Visit(
+            Link(flow.client_conn, trace.id, began=flow.timestamp_created),
+            trace,
+            time.monotonic(),
+            _address(flow),
+        )
         self._of_flow[flow] = visit
         self._of_client.setdefault(flow.client_conn.id, set()).add(visit)
         return visit

@@ -31,6 +31,7 @@ class Outlet(Protocol):
 
     started: bool
     last_write: float
+    failure: str | None
 
     def start(self, status: int, headers: Headers) -> None: ...
 

@@ -53,6 +53,7 @@ async def write_stream(
 
 async def _write_error(outlet: Outlet, error: ApiError, headers: Headers) -> None:
     if outlet.started:
+        outlet.failure = error.code or "error"
         await outlet.write(event(dumps({"error": error.error()})) + DONE)
         outlet.end()
     else:

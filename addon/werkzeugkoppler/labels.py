@@ -1,0 +1,135 @@
+"""What a turn's flows are called in a list, and how they are marked (BX-09).
+
+A comment and a marker are the user's as well: what somebody wrote there is left alone.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from mitmproxy import http
+from mitmproxy.flow import Error
+
+from werkzeugkoppler.wire.glance import count, duration, glance, size
+
+METADATA = "werkzeugkoppler"
+"""The key in `flow.metadata` under which a flow tells which turn it belongs to."""
+
+MARKERS = {
+    "client": ":speech_balloon:",
+    "leg": ":robot:",
+    "models": ":clipboard:",
+    "tool": ":wrench:",
+    "reader": ":mag:",
+    "command": ":computer:",
+}
+"""Of each kind of flow, by mitmproxy's names for them."""
+FAILED = ":x:"
+"""Of a flow that failed, whatever its kind."""
+
+SHOWN_ID = 6
+"""Characters of a turn's id in a comment: enough for a thousand turns, and short."""
+
+
+def begin(flow: http.HTTPFlow, link: dict[str, Any], label: str) -> None:
+    """Name a flow whose work has not been done yet.
+
+    Args:
+        link: What `flow.metadata` says from now on: `turn`, `kind`, `leg` and more, plain values alone.
+        label: What it is called, whatever becomes of it.
+    """
+    before = flow.metadata.get(METADATA, {})  # of a flow that is replayed
+    ours = {key: before[key] for key in ("comment", "marker") if key in before}
+    flow.metadata[METADATA] = {**link, "label": label, **ours}
+    _write(flow, [label], MARKERS[link["kind"]])
+
+
+def note_repairs(flow: http.HTTPFlow, repairs: Sequence[str]) -> None:
+    """Say what had to be mended in the answer (BX-02)."""
+    if repairs:
+        flow.metadata[METADATA]["repairs"] = list(repairs)
+
+
+def note_arrivals(flow: http.HTTPFlow, points: Sequence[Sequence[int]]) -> None:
+    """Say when how much of the answer had come: pairs of bytes and milliseconds since it was asked for."""
+    flow.metadata[METADATA]["arrivals"] = [list(point) for point in points]
+
+
+def end(flow: http.HTTPFlow) -> None:
+    """Name an exchange for what came of it."""
+    link = flow.metadata[METADATA]
+    outcome, is_failed = _outcome(flow, link)
+    took = []
+    if flow.response is not None and flow.response.timestamp_end and flow.request.timestamp_end:
+        took = [duration(flow.response.timestamp_end - flow.request.timestamp_end)]
+    repairs = link.get("repairs")
+    mended = [f"repaired: {', '.join(repairs)}"] if repairs else []
+    marker = FAILED if is_failed else MARKERS[link["kind"]]
+    _write(flow, [link["label"], *outcome, *took, *mended], marker)
+
+
+def end_turn(flow: http.HTTPFlow, news: Sequence[str], is_failed: bool) -> None:
+    """Name a client's flow for what its turn came to."""
+    turn = flow.metadata[METADATA]["turn"]
+    _rename(flow, " · ".join([f"turn {turn[:SHOWN_ID]}", *news]), FAILED if is_failed else MARKERS["client"])
+
+
+def turn_news(events: Sequence[dict[str, Any]]) -> list[str]:
+    """What happened in a turn, from the events of its trace."""
+    legs = [event for event in events if event["type"] == "leg"]
+    tools = sum(event["type"] == "tool_call" for event in events)
+    news = [count(len(legs), "leg")] if legs else []
+    if tools:
+        news.append(count(tools, "tool"))
+    if legs and (finish := legs[-1].get("finish_reason")):
+        news.append(finish)
+    if tokens := sum(_total(leg.get("usage")) for leg in legs):
+        news.append(count(tokens, "token"))
+    return news
+
+
+def is_marked_by_user(flow: http.HTTPFlow) -> bool:
+    """Whether somebody marked the flow, other than we did."""
+    return bool(flow.marked) and flow.marked != flow.metadata.get(METADATA, {}).get("marker")
+
+
+def _outcome(flow: http.HTTPFlow, link: dict[str, Any]) -> tuple[list[str], bool]:
+    """What came of an exchange, in few words, and whether it failed."""
+    if flow.error is not None:
+        words = {Error.KILLED_MESSAGE: "denied" if link["kind"] == "tool" else "killed"}
+        return [words.get(flow.error.msg, "cancelled" if flow.error.msg == "cancelled" else "failed")], True
+    if flow.response is None:
+        return [], False
+    content = flow.response.raw_content or b""
+    if link["kind"] not in ("leg", "models"):
+        is_ok = flow.response.status_code < 400
+        return ["ok" if is_ok else "failed", size(len(content))], not is_ok
+    if not 200 <= flow.response.status_code < 300:
+        return [str(flow.response.status_code)], True
+    if link["kind"] == "models":
+        return [size(len(content))], False
+    found = glance(content)
+    tokens = [count(found.tokens, "token")] if found.tokens is not None else []
+    return [found.finish or "no finish", *tokens], False
+
+
+def _write(flow: http.HTTPFlow, parts: Sequence[str], marker: str) -> None:
+    link = flow.metadata[METADATA]
+    parts = [*parts, f"leg {link['leg']}"] if link["leg"] and link["kind"] != "leg" else parts
+    _rename(flow, " · ".join([*parts, f"turn {link['turn'][:SHOWN_ID]}"]), marker)
+
+
+def _rename(flow: http.HTTPFlow, comment: str, marker: str) -> None:
+    link = flow.metadata[METADATA]
+    if flow.comment in ("", link.get("comment")):
+        flow.comment = link["comment"] = comment
+    if flow.marked in ("", link.get("marker")):
+        flow.marked = link["marker"] = marker
+
+
+def _total(usage: Any) -> int:
+    if not isinstance(usage, dict):
+        return 0
+    parts = [usage.get("total_tokens")]
+    if not isinstance(parts[0], int):
+        parts = [usage.get("prompt_tokens"), usage.get("completion_tokens")]
+    return sum(part for part in parts if isinstance(part, int))

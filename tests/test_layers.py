@@ -13,10 +13,10 @@ FILES = sorted((ADDON / PACKAGE).rglob("*.py"))
 LAYERS = (
     {"main", "cli"},
     {"doctor"},
-    {"proxy", "views"},
+    {"proxy"},
     {"admission"},
     {"visit"},
-    {"source", "upload", "start", "options", "hooktable", "banner", "logs", "reload", "payloads"},
+    {"source", "upload", "start", "options", "hooktable", "banner", "logs", "reload", "payloads", "views"},
     {"endpoints"},
     {"stacks"},
     {"stack"},

@@ -20,7 +20,7 @@ from mitmproxy.exceptions import OptionsError
 from mitmproxy.hooks import UpdateHook
 from mitmproxy.utils.asyncio_utils import create_task
 
-from werkzeugkoppler import options
+from werkzeugkoppler import options, views
 from werkzeugkoppler.admission import admit, announced, redact
 from werkzeugkoppler.config import load
 from werkzeugkoppler.config.schema import Settings
@@ -79,6 +79,7 @@ class Werkzeugkoppler:
 
     def load(self, loader: Loader) -> None:
         options.add_options(loader)
+        views.register()
         if self._settings is not None:
             self._terminal.apply(self._settings.logging)
 
@@ -100,6 +101,7 @@ class Werkzeugkoppler:
         create_task(self._open(), name="werkzeugkoppler start", keep_ref=True)
 
     def done(self) -> Awaitable[None]:
+        views.unregister()
         # Not a coroutine function: mitmproxy calls `done` without awaiting when it reloads the script.
         return create_task(self._close(), name="werkzeugkoppler stop", keep_ref=True)
 

@@ -50,11 +50,18 @@ class Effects:
         stream: Whether the upstream is asked for a stream.
         tools: Those of ours that the turn offers, by the name that the model knows.
         repairs: What was mended so far in the leg that is coming in.
+        made: What of the prompt was put in here, in numbers, for who looks at a leg.
     """
 
     def __init__(
-        self, call: Call, stream: bool, tools: Mapping[str, Tool], repairs: Callable[[], Sequence[str]]
+        self,
+        call: Call,
+        stream: bool,
+        tools: Mapping[str, Tool],
+        repairs: Callable[[], Sequence[str]],
+        made: Mapping[str, int],
     ) -> None:
+        self._made = made
         self._repairs = repairs
         self._call = call
         self._stream = stream
@@ -70,7 +77,8 @@ class Effects:
         accept = EVENT_STREAM if self._stream else "application/json"
         headers = (*JSON_HEADERS, ("accept", accept))
         request = HttpRequest("POST", f"{upstream.base_url}/v1/chat/completions", headers, body)
-        async with exchange.leg(self._link(number), request, upstream.send, repairs_of) as answer:
+        link = self._link(number)
+        async with exchange.leg(link, request, upstream.send, repairs_of, **self._made) as answer:
             if not 200 <= answer.status < 300:
                 raise await read_refusal(answer)
             kind = media_type(answer.headers)

@@ -181,6 +181,7 @@ class Werkzeugkoppler:
         assert self._settings is not None  # configure comes first
         settings = self._settings
         self._visits.traces = opened(settings.traces, os.environ)
+        self._visits.keep_flows = settings.keep_flows
         await self._source.open()
         stack = await self._stacks.replace(settings)
         exists = await to_thread.run_sync(Path(self._config).exists)
@@ -203,6 +204,7 @@ class Werkzeugkoppler:
         old = self._settings
         await self._stacks.replace(settings)
         self._settings = settings
+        self._visits.keep_flows = settings.keep_flows
         self._terminal.apply(settings.logging)
         if settings.traces != old.traces:
             traces, self._visits.traces = self._visits.traces, opened(settings.traces, os.environ)

@@ -14,6 +14,7 @@ from werkzeugkoppler.endpoints.routes import Route
 from werkzeugkoppler.errors import Headers
 from werkzeugkoppler.exchange import Link
 from werkzeugkoppler.gate.limits import Slot
+from werkzeugkoppler.retention import prune
 from werkzeugkoppler.source import Source
 from werkzeugkoppler.stacks import Hold
 from werkzeugkoppler.traces import Trace, TraceWriter, begin
@@ -76,6 +77,8 @@ class Visits:
 
     def __init__(self, source: Source) -> None:
         self.traces: TraceWriter | None = None
+        self.keep_flows = 0
+        """See `retention.prune`."""
         self._source = source
         self._of_flow: WeakKeyDictionary[http.HTTPFlow, Visit] = WeakKeyDictionary()
         self._of_client: dict[str, set[Visit]] = {}
@@ -125,6 +128,10 @@ class Visits:
         if visit.task is not None:
             visit.task.cancel()
         self._trace_end(visit, flow)
+        prune(self.keep_flows, self._running)
+
+    def _running(self) -> set[str]:
+        return {visit.link.turn for visits in self._of_client.values() for visit in visits}
 
     def _trace_end(self, visit: Visit, flow: http.HTTPFlow | None) -> None:
         if self.traces is None or visit.route is None or not visit.route.takes_slot:

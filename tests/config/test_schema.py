@@ -68,6 +68,7 @@ allowed_direct_commands_max_output_bytes: 0
 direct_command_policy: every_command
 direct_command_timeout_seconds: 0.5
 tool_memory: {enabled: off, entries: 11, bytes: 12, seconds: 13}
+keep_flows: 14
 traces: {enabled: off, dir: /t, keep_days: 0.5, keep_bytes: 0}
 logging: {level: debug, json: yes}
 """,
@@ -141,6 +142,7 @@ logging: {level: debug, json: yes}
         "direct_command_policy": "every_command",
         "direct_command_timeout_seconds": 0.5,
         "tool_memory": {"enabled": False, "entries": 11, "bytes": 12, "seconds": 13},
+        "keep_flows": 14,
         "traces": {"enabled": False, "dir": "/t", "keep_days": 0.5, "keep_bytes": 0},
         "logging": {"level": "DEBUG", "json": True},
     }

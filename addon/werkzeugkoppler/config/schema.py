@@ -178,6 +178,8 @@ class Settings(Section):
     direct_command_timeout_seconds: Annotated[float, Field(ge=0)] = 60
     """0: no limit."""
     tool_memory: ToolMemory = ToolMemory()
+    keep_flows: Annotated[int, Field(ge=0)] = 500
+    """In the view of mitmweb and the console; 0: no limit."""
     traces: Traces = Traces()
     logging: Logging = Logging()
 

@@ -27,6 +27,7 @@ LAYERS = (
         "reload",
         "payloads",
         "views",
+        "webpage",
         "retention",
     },
     {"endpoints"},
@@ -66,6 +67,7 @@ HOMES = {
     },
     "aiohttp": {"upstreams", "doctor"},
     "mcp": {"tools.mcp_servers"},
+    "tornado": {"webpage"},
     "watchfiles": {"config.watch"},
 }
 """Who may import a library; all others are told of it in our own terms."""

@@ -67,10 +67,15 @@ def end(flow: http.HTTPFlow) -> None:
     _write(flow, [link["label"], *outcome, *took, *mended], marker)
 
 
-def end_turn(flow: http.HTTPFlow, news: Sequence[str], is_failed: bool) -> None:
-    """Name a client's flow for what its turn came to."""
-    turn = flow.metadata[METADATA]["turn"]
-    _rename(flow, " · ".join([f"turn {turn[:SHOWN_ID]}", *news]), FAILED if is_failed else MARKERS["client"])
+def end_turn(flow: http.HTTPFlow, news: Sequence[str], is_failed: bool, what: str | None = None) -> None:
+    """Name a client's flow for what came of it.
+
+    Args:
+        what: What was asked, where it was no turn.
+    """
+    turn = f"turn {flow.metadata[METADATA]['turn'][:SHOWN_ID]}"
+    parts = [turn, *news] if what is None else [what, *news, turn]
+    _rename(flow, " · ".join(parts), FAILED if is_failed else MARKERS["client"])
 
 
 def turn_news(events: Sequence[dict[str, Any]]) -> list[str]:

@@ -20,7 +20,7 @@ from mitmproxy.exceptions import OptionsError
 from mitmproxy.hooks import UpdateHook
 from mitmproxy.utils.asyncio_utils import create_task
 
-from werkzeugkoppler import options, views
+from werkzeugkoppler import options, views, webpage
 from werkzeugkoppler.admission import admit, announced, redact
 from werkzeugkoppler.config import load
 from werkzeugkoppler.config.schema import Settings
@@ -96,6 +96,7 @@ class Werkzeugkoppler:
         self._terminal.apply(self._settings.logging)
 
     def running(self) -> None:
+        webpage.apply()
         if not self._is_launched:
             options.pin()
         create_task(self._open(), name="werkzeugkoppler start", keep_ref=True)

@@ -69,7 +69,9 @@ class Visit:
         is_failed = isinstance(outcome, str) or not 200 <= outcome < 300
         news = labels.turn_news(self.trace.events)
         how = [str(outcome)] if is_failed else []
-        labels.end_turn(flow, [*news, *how, duration(time.monotonic() - self.began)], is_failed)
+        news += [*how, duration(time.monotonic() - self.began)]
+        is_turn = self.route is None or self.route.takes_slot
+        labels.end_turn(flow, news, is_failed, None if is_turn else flow.request.path.rpartition("/")[2])
 
 
 class Visits:

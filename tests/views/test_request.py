@@ -49,7 +49,7 @@ def test_messages_are_shown_by_role_and_what_was_added_is_marked() -> None:
 def test_tools_are_one_line_each_and_ours_are_marked() -> None:
     body = {"messages": [user("Hi")], "tools": [WEATHER, CLOCK]}
     lines = shown_request(body, flow_of(our_tools=1)).text.splitlines()
-    assert lines[-3:] == ["tools:", "  - weather()", f"  - clock(zone): Tells the time  {ADDED}"]
+    assert lines[-4:] == ["tools:", "  - weather()", f"  {ADDED}", "  - clock(zone): Tells the time"]
 
 
 def test_calls_and_their_results_are_shown_with_their_ids() -> None:

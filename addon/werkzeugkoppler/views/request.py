@@ -84,8 +84,9 @@ def _origin(index: int, link: Link) -> str:
 def _tools(tools: list[Any], ours: int) -> Iterator[str]:
     yield "tools:"
     for index, tool in enumerate(tools[:MAX_ITEMS]):
-        mark = f"  # {ADDED}" if index >= len(tools) - ours else ""
-        yield f"  - {_tool(tool)}{mark}"
+        if index == len(tools) - ours:
+            yield f"  # {ADDED}"
+        yield f"  - {_tool(tool)}"
     if len(tools) > MAX_ITEMS:
         yield f"  # … {len(tools) - MAX_ITEMS} more …"
 

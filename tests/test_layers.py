@@ -64,6 +64,7 @@ HOMES = {
         "logs",
         "payloads",
         "retention",
+        "webpage",
     },
     "aiohttp": {"upstreams", "doctor"},
     "mcp": {"tools.mcp_servers"},

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from anyio import CancelScope, move_on_after
-from mitmproxy import connection, ctx, http
+from mitmproxy import ctx, http
 from mitmproxy.flow import Error
 from mitmproxy.hooks import Hook, UpdateHook
 from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpRequestHook, HttpResponseHook
@@ -22,6 +22,7 @@ from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpRequestHook, H
 from werkzeugkoppler import labels
 from werkzeugkoppler.errors import Headers, UpstreamError
 from werkzeugkoppler.flows import Killed, check_killed, make_flow, request_of, response
+from werkzeugkoppler.labels import Link, Plain
 from werkzeugkoppler.recording import Recording
 from werkzeugkoppler.wire.http import (
     EVENT_STREAM,
@@ -36,28 +37,7 @@ from werkzeugkoppler.wire.http import (
 _KILL_SECONDS = 0.2
 """How soon it is noticed that a flow was killed while it was held, or while its work was done."""
 
-type Plain = str | int | list[int]
-"""What `flow.metadata` may hold: anything else could not be saved."""
-
 type Send = Callable[[HttpRequest], AbstractAsyncContextManager[HttpAnswer]]
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """Which turn an exchange belongs to."""
-
-    client_conn: connection.Client
-    turn: str
-    leg: int = 0
-    """From 1; 0 before the first."""
-    began: float = 0.0
-    """When the client's flow was made, in seconds since the epoch; 0: the turn has none."""
-
-    def mark(self, flow: http.HTTPFlow, kind: str, label: str, **more: Plain) -> None:
-        """Write the link on a flow, for people and for programs."""
-        # Flows are listed by the time they were made at: those of a turn have the same and stand together.
-        flow.timestamp_created = self.began or flow.timestamp_created
-        labels.begin(flow, {"turn": self.turn, "kind": kind, "leg": self.leg, **more}, label)
 
 
 @dataclass(frozen=True, slots=True)

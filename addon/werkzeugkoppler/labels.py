@@ -4,10 +4,12 @@ A comment and a marker are the user's as well: what somebody wrote there is left
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from mitmproxy import http
+from mitmproxy import connection, ctx, http
 from mitmproxy.flow import Error
+from mitmproxy.hooks import UpdateHook
 
 from werkzeugkoppler.wire.glance import count, duration, glance, size
 
@@ -28,6 +30,34 @@ FAILED = ":x:"
 
 SHOWN_ID = 6
 """Characters of a turn's id in a comment: enough for a thousand turns, and short."""
+
+
+type Plain = str | int | list[int]
+"""What `flow.metadata` may hold: anything else could not be saved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Which turn a flow belongs to."""
+
+    client_conn: connection.Client
+    turn: str
+    leg: int = 0
+    """From 1; 0 before the first."""
+    began: float = 0.0
+    """When the client's flow was made, in seconds since the epoch; 0: the turn has none."""
+
+    def mark(self, flow: http.HTTPFlow, kind: str, label: str, **more: Plain) -> None:
+        """Write the link on a flow, for people and for programs.
+
+        Args:
+            kind: One of `MARKERS`.
+            label: What it is called, whatever becomes of it.
+            more: Further entries of `flow.metadata`.
+        """
+        # Flows are listed by the time they were made at: those of a turn have the same and stand together.
+        flow.timestamp_created = self.began or flow.timestamp_created
+        begin(flow, {"turn": self.turn, "kind": kind, "leg": self.leg, **more}, label)
 
 
 def begin(flow: http.HTTPFlow, link: dict[str, Any], label: str) -> None:
@@ -76,6 +106,11 @@ def end_turn(flow: http.HTTPFlow, news: Sequence[str], is_failed: bool, what: st
     turn = f"turn {flow.metadata[METADATA]['turn'][:SHOWN_ID]}"
     parts = [turn, *news] if what is None else [what, *news, turn]
     _rename(flow, " · ".join(parts), FAILED if is_failed else MARKERS["client"])
+
+
+def tell_view(flow: http.HTTPFlow) -> None:
+    """Let what shows flows look at this one again."""
+    ctx.master.addons.trigger(UpdateHook([flow]))
 
 
 def turn_news(events: Sequence[dict[str, Any]]) -> list[str]:

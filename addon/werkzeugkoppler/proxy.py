@@ -14,10 +14,9 @@ from functools import partial
 from pathlib import Path
 
 from anyio import move_on_after, to_thread
-from mitmproxy import connection, ctx, http
+from mitmproxy import connection, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.exceptions import OptionsError
-from mitmproxy.hooks import UpdateHook
 from mitmproxy.utils.asyncio_utils import create_task
 
 from werkzeugkoppler import options, views, webpage
@@ -81,7 +80,7 @@ class Werkzeugkoppler:
         options.add_options(loader)
         views.register()
         if self._settings is not None:
-            self._terminal.apply(self._settings.logging)
+            self._terminal.apply(self._settings)
 
     def configure(self, updated: set[str]) -> None:
         if self._is_launched or "koppler_config" not in updated:
@@ -93,12 +92,12 @@ class Werkzeugkoppler:
         except ConfigError as error:
             raise OptionsError(str(error)) from error
         self._config = options.config_source().path
-        self._terminal.apply(self._settings.logging)
+        self._terminal.apply(self._settings)
 
     def running(self) -> None:
-        webpage.apply()
         if not self._is_launched:
             options.pin()
+        webpage.apply()
         create_task(self._open(), name="werkzeugkoppler start", keep_ref=True)
 
     def done(self) -> Awaitable[None]:
@@ -109,11 +108,11 @@ class Werkzeugkoppler:
     # A request, in the order of its events
 
     def http_connect(self, flow: http.HTTPFlow) -> None:
-        redact(flow)
+        redact(flow, self._settings)
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         authorization = flow.request.headers.get("authorization")
-        redact(flow)  # first: what mitmproxy has refused by now is recorded too
+        redact(flow, self._settings)  # first: what mitmproxy has refused by now is recorded too
         if flow.response or flow.error or not flow.live:
             return
         visit = self._visits.receive(flow)
@@ -168,10 +167,7 @@ class Werkzeugkoppler:
     def error(self, flow: http.HTTPFlow) -> None:
         visit = self._visits.get(flow)
         if visit is not None:
-            visit.put_back(flow)
-            visit.name(flow, "cancelled")
-            ctx.master.addons.trigger(UpdateHook([flow]))  # the view was told before its new name
-            self._visits.end(visit, flow)
+            self._visits.break_off(visit, flow)
 
     def client_disconnected(self, client: connection.Client) -> None:
         self._visits.leave(client)
@@ -206,7 +202,7 @@ class Werkzeugkoppler:
         await self._stacks.replace(settings)
         self._settings = settings
         self._visits.keep_flows = settings.keep_flows
-        self._terminal.apply(settings.logging)
+        self._terminal.apply(settings)
         if settings.traces != old.traces:
             traces, self._visits.traces = self._visits.traces, opened(settings.traces, os.environ)
             if traces is not None:

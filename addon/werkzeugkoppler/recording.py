@@ -4,12 +4,11 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 
-from mitmproxy import ctx, http
-from mitmproxy.hooks import UpdateHook
+from mitmproxy import http
 
 from werkzeugkoppler.errors import UpstreamError
 from werkzeugkoppler.flows import check_killed
-from werkzeugkoppler.labels import note_arrivals
+from werkzeugkoppler.labels import note_arrivals, tell_view
 from werkzeugkoppler.wire.http import HttpAnswer
 
 VIEW_INTERVAL = 0.5
@@ -82,7 +81,7 @@ class Recording:
             return
         if self._shown != len(self._seen):
             self._keep()
-            ctx.master.addons.trigger(UpdateHook([self._flow]))
+            tell_view(self._flow)
         self._timer = self._loop.call_later(VIEW_INTERVAL, self._look)
 
     def _keep(self) -> None:

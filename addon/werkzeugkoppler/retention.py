@@ -17,8 +17,8 @@ def prune(keep: int, running: Callable[[], Collection[str]]) -> None:
     Args:
         running: The ids of the turns that have not ended.
     """
-    view: View | None = ctx.master.addons.get("view")
-    if view is None or not keep or view.store_count() <= keep:
+    view: View | None = ctx.master.addons.get("view") if keep else None
+    if view is None or view.store_count() <= keep:
         return
     still_running = running()
     too_many = view.store_count() - keep

@@ -12,8 +12,8 @@ from werkzeugkoppler import labels
 from werkzeugkoppler.endpoints.call import Reply, Streamed
 from werkzeugkoppler.endpoints.routes import Route
 from werkzeugkoppler.errors import Headers
-from werkzeugkoppler.exchange import Link
 from werkzeugkoppler.gate.limits import Slot
+from werkzeugkoppler.labels import Link
 from werkzeugkoppler.retention import prune
 from werkzeugkoppler.source import Source
 from werkzeugkoppler.stacks import Hold
@@ -106,6 +106,13 @@ class Visits:
         """End what a client left behind."""
         for visit in list(self._of_client.get(client.id, ())):
             self.end(visit, None)
+
+    def break_off(self, visit: Visit, flow: http.HTTPFlow) -> None:
+        """End a visit whose flow has an error."""
+        visit.put_back(flow)
+        visit.name(flow, "cancelled")
+        labels.tell_view(flow)  # it was told of the end before the flow had this name
+        self.end(visit, flow)
 
     def end_all(self) -> None:
         for visits in list(self._of_client.values()):

@@ -26,7 +26,7 @@ class Styled(OutputTransform):
 
 def apply() -> None:
     """Style the page, where mitmproxy runs with one."""
-    app = getattr(ctx.master, "app", None)
+    app = getattr(getattr(ctx, "master", None), "app", None)
     transforms = getattr(app, "transforms", None)
     if isinstance(transforms, list) and Styled not in transforms:
         transforms.append(Styled)

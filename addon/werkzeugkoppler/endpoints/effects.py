@@ -15,6 +15,7 @@ from werkzeugkoppler import exchange
 from werkzeugkoppler.endpoints.call import Call
 from werkzeugkoppler.endpoints.traced import traced
 from werkzeugkoppler.errors import UpstreamError
+from werkzeugkoppler.labels import Link
 from werkzeugkoppler.tools.tool import Progress, Tool, ToolResult
 from werkzeugkoppler.turn import asking
 from werkzeugkoppler.turn.calling import Tell
@@ -132,7 +133,7 @@ class Effects:
         what = exchange.Act("tool", tool.source, tool.name, call.arguments, more)
         return await exchange.act(self._link(number), what, partial(_perform, tool, tell))
 
-    def _link(self, number: int) -> exchange.Link:
+    def _link(self, number: int) -> Link:
         return replace(self._call.link, leg=number)
 
 

@@ -7,8 +7,10 @@ from tornado.web import OutputTransform
 STYLE = b"""<style>
 .flow-table .col-comment { width: 55%; }
 .flow-table td.col-comment { text-align: left; }
+.contentview pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 .contentview pre div:empty { min-height: 1lh; }
 </style>"""
+"""Below the comments: the long lines of a chat are wrapped, and its blank lines have a height."""
 
 
 class Styled(OutputTransform):

@@ -128,9 +128,9 @@ async def _malformed(proxy: Proxy) -> None:
 
 
 async def _shown(web: Web) -> bytes:
-    """All that mitmweb gives its page: the flows, and how each message is shown."""
+    """All that mitmweb gives its page: the flows, how each message is shown, and the log."""
     flows = await web.flows()
-    parts = [json.dumps(flows)]
+    parts = [json.dumps(flows), await web.events()]
     for flow in flows:
         for message in ("request", "response"):
             if flow.get(message):

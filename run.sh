@@ -73,6 +73,11 @@ case "${1:-}" in
         install_to_run
         exec "$VENV/bin/python" -P -O -m werkzeugkoppler.doctor "$@"
         ;;
+    inspect)
+        shift
+        install_to_run
+        exec "$VENV/bin/python" -P -O -m werkzeugkoppler.inspecting "$@"
+        ;;
     bench)
         shift
         install '.[dev]'

@@ -1,13 +1,10 @@
 """A turn's flows are named for what came of them, and what a user wrote is left alone."""
 
-from typing import Any
-
 import pytest
 from mitmproxy.flow import Error
 from mitmproxy.http import HTTPFlow
 from mitmproxy.test.tflow import tflow
 
-from tests.fakes.chunks import USAGE
 from werkzeugkoppler import labels
 from werkzeugkoppler.flows import response
 
@@ -92,15 +89,3 @@ def test_a_flow_that_is_replayed_is_named_anew() -> None:
     assert flow.comment == "turn 1a2b3c · 2 legs · stop"
     labels.begin(flow, {"turn": "ffffffffff", "kind": "client", "leg": 0}, "client")
     assert flow.comment == "client · turn ffffff"
-
-
-def test_a_turn_is_named_for_its_trace() -> None:
-    def leg(**more: Any) -> dict[str, Any]:
-        return {"type": "leg", **more}
-
-    tool = {"type": "tool_call"}
-    parts = {"prompt_tokens": 4, "completion_tokens": 3}
-    events = [leg(finish_reason="tool_calls", usage=USAGE), tool, leg(finish_reason="stop", usage=parts)]
-    assert labels.turn_news(events) == ["2 legs", "1 tool", "stop", "16 tokens"]
-    assert labels.turn_news([leg(finish_reason=None, usage="odd")]) == ["1 leg"]
-    assert labels.turn_news([]) == []

@@ -12,7 +12,7 @@ FILES = sorted((ADDON / PACKAGE).rglob("*.py"))
 
 LAYERS = (
     {"main", "cli"},
-    {"doctor"},
+    {"doctor", "inspecting"},
     {"proxy"},
     {"admission"},
     {"visit"},
@@ -35,6 +35,7 @@ LAYERS = (
     {"stack"},
     {"turn", "direct"},
     {"tools", "upstreams"},
+    {"trace_writer"},
     {"exchange", "traces"},
     {"recording"},
     {"flows", "labels"},
@@ -70,6 +71,7 @@ HOMES = {
     "mcp": {"tools.mcp_servers"},
     "tornado": {"webpage"},
     "watchfiles": {"config.watch"},
+    "rich": {"inspecting"},
 }
 """Who may import a library; all others are told of it in our own terms."""
 

@@ -49,3 +49,9 @@ def test_a_link_to_it_will_do(clone: Path, tmp_path: Path) -> None:
 
 def test_the_tests_run_in_the_clone(clone: Path, tmp_path: Path) -> None:
     assert called(clone / "run.sh", tmp_path, "test", "-x") == [str(clone), "-m", "pytest", "-x"]
+
+
+@pytest.mark.parametrize("name, package", [("doctor", "doctor"), ("inspect", "inspecting")])
+def test_what_needs_no_proxy_starts_without_one(clone: Path, tmp_path: Path, name: str, package: str) -> None:
+    arguments = called(clone / "run.sh", tmp_path, name, "--json")[1:]
+    assert arguments == ["-P", "-O", "-m", f"werkzeugkoppler.{package}", "--json"]

@@ -37,11 +37,13 @@ logger = logging.getLogger(__name__)
 USAGE = """\
 Usage: ./run.sh [dump|web|console] [--config FILE] [-- MITMPROXY ARGUMENTS]
        ./run.sh doctor [--config FILE | --probe URL | --self] [--help]
+       ./run.sh inspect [ID | --last | --list | --follow] [--help]
 
   dump       under mitmdump: a log in the terminal (the default)
   web        under mitmweb: look, hold, edit and replay in the browser
   console    under mitmproxy: the same in the terminal
   doctor     checks this install, or any gateway: docs/doctor.md
+  inspect    shows what a request did, from its trace: docs/inspect.md
   test       the tests; more arguments go to pytest
   check      format, lint, types
   bench      the benchmark
@@ -56,6 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from werkzeugkoppler.doctor.command import main as doctor
 
         return doctor(given[1:])
+    if given[:1] == ["inspect"]:
+        from werkzeugkoppler.inspecting.command import main as inspect
+
+        return inspect(given[1:])
     ours, theirs = _split(given)
     args = _parser().parse_args(ours)
     try:

@@ -47,6 +47,11 @@ class Link:
     began: float = 0.0
     """When the client's flow was made, in seconds since the epoch; 0: the turn has none."""
 
+    @property
+    def client_addr(self) -> str:
+        """Where the client is, as `host:port`."""
+        return ":".join(map(str, self.client_conn.peername[:2]))
+
     def mark(self, flow: http.HTTPFlow, kind: str, label: str, **more: Plain) -> None:
         """Write the link on a flow, for people and for programs.
 
@@ -113,20 +118,6 @@ def tell_view(flow: http.HTTPFlow) -> None:
     ctx.master.addons.trigger(UpdateHook([flow]))
 
 
-def turn_news(events: Sequence[dict[str, Any]]) -> list[str]:
-    """What happened in a turn, from the events of its trace."""
-    legs = [event for event in events if event["type"] == "leg"]
-    tools = sum(event["type"] == "tool_call" for event in events)
-    news = [count(len(legs), "leg")] if legs else []
-    if tools:
-        news.append(count(tools, "tool"))
-    if legs and (finish := legs[-1].get("finish_reason")):
-        news.append(finish)
-    if tokens := sum(_total(leg.get("usage")) for leg in legs):
-        news.append(count(tokens, "token"))
-    return news
-
-
 def is_marked_by_user(flow: http.HTTPFlow) -> bool:
     """Whether somebody marked the flow, other than we did."""
     return bool(flow.marked) and flow.marked != flow.metadata.get(METADATA, {}).get("marker")
@@ -164,12 +155,3 @@ def _rename(flow: http.HTTPFlow, comment: str, marker: str) -> None:
         flow.comment = link["comment"] = comment
     if flow.marked in ("", link.get("marker")):
         flow.marked = link["marker"] = marker
-
-
-def _total(usage: Any) -> int:
-    if not isinstance(usage, dict):
-        return 0
-    parts = [usage.get("total_tokens")]
-    if not isinstance(parts[0], int):
-        parts = [usage.get("prompt_tokens"), usage.get("completion_tokens")]
-    return sum(part for part in parts if isinstance(part, int))

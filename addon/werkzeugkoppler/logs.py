@@ -9,8 +9,8 @@ from mitmproxy import ctx
 from mitmproxy.addons.termlog import TermLog
 from mitmproxy.log import MitmLogHandler
 
-from werkzeugkoppler.config.exposure import secrets_of
 from werkzeugkoppler.config.schema import Settings
+from werkzeugkoppler.config.secrets import known_secrets
 from werkzeugkoppler.gate.redact import without_keys
 
 _LIBRARIES = (
@@ -107,7 +107,7 @@ class Terminal:
     def apply(self, config: Settings) -> None:
         """Take over the settings; the same ones again change nothing."""
         settings = config.logging
-        self._keys.secrets = tuple(secrets_of(config))
+        self._keys.secrets = known_secrets(config)
         for handler in logging.getLogger().handlers:
             if isinstance(handler, MitmLogHandler):
                 handler.addFilter(self._keys)

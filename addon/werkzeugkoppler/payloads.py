@@ -4,8 +4,8 @@ import logging
 
 from mitmproxy import http
 
-from werkzeugkoppler.config.exposure import secrets_of
 from werkzeugkoppler.config.schema import Settings
+from werkzeugkoppler.config.secrets import known_secrets
 from werkzeugkoppler.gate.redact import shown
 from werkzeugkoppler.labels import METADATA
 
@@ -26,5 +26,5 @@ def _log(flow: http.HTTPFlow, message: http.Message, verb: str, settings: Settin
     if logger.isEnabledFor(logging.DEBUG) and METADATA in flow.metadata and message.raw_content:
         content = message.get_content(strict=False) or b""
         logger.debug(
-            "%s %s: %s", flow.comment, verb, shown(content, secrets_of(settings) if settings else ())
+            "%s %s: %s", flow.comment, verb, shown(content, known_secrets(settings) if settings else ())
         )

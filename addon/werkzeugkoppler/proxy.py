@@ -23,6 +23,7 @@ from werkzeugkoppler import options, views, webpage
 from werkzeugkoppler.admission import admit, announced, redact
 from werkzeugkoppler.config import load
 from werkzeugkoppler.config.schema import Settings
+from werkzeugkoppler.config.secrets import known_secrets
 from werkzeugkoppler.endpoints.call import Call, Reply, Streamed, error_reply
 from werkzeugkoppler.errors import ApiError, ConfigError, Headers, internal_error
 from werkzeugkoppler.exchange import let_go, released
@@ -34,7 +35,7 @@ from werkzeugkoppler.reload import Reloader
 from werkzeugkoppler.source import Outlet, Source
 from werkzeugkoppler.stack import Stack
 from werkzeugkoppler.stacks import Stacks
-from werkzeugkoppler.traces import opened
+from werkzeugkoppler.trace_writer import opened
 from werkzeugkoppler.upload import Upload
 from werkzeugkoppler.visit import Visit, Visits, set_address
 
@@ -119,6 +120,7 @@ class Werkzeugkoppler:
         with self._boundary(flow, visit):
             assert self._settings is not None
             admit(flow, visit, authorization, self._settings, self._slots)
+            self._visits.let_in(visit)
             if "transfer-encoding" in flow.request.headers:
                 visit.upload = Upload(self._settings.max_request_bytes)
                 flow.request.stream = visit.upload
@@ -177,7 +179,7 @@ class Werkzeugkoppler:
     async def _open(self) -> None:
         assert self._settings is not None  # configure comes first
         settings = self._settings
-        self._visits.traces = opened(settings.traces, os.environ)
+        self._visits.traces = opened(settings, os.environ)
         self._visits.keep_flows = settings.keep_flows
         await self._source.open()
         stack = await self._stacks.replace(settings)
@@ -204,9 +206,11 @@ class Werkzeugkoppler:
         self._visits.keep_flows = settings.keep_flows
         self._terminal.apply(settings)
         if settings.traces != old.traces:
-            traces, self._visits.traces = self._visits.traces, opened(settings.traces, os.environ)
+            traces, self._visits.traces = self._visits.traces, opened(settings, os.environ)
             if traces is not None:
                 await to_thread.run_sync(traces.close)
+        elif self._visits.traces is not None:
+            self._visits.traces.hide(known_secrets(settings))
 
     async def _close(self) -> None:
         if self._following is not None:
@@ -234,6 +238,7 @@ class Werkzeugkoppler:
     def _refuse(self, flow: http.HTTPFlow, visit: Visit, error: ApiError) -> None:
         """Answer from the request's head alone, without waiting for a body that is announced (OW-15)."""
         visit.is_answered = True
+        self._visits.refuse(visit, error)
         reply = error_reply(error)
         headers = flow.request.headers
         if announced(headers.get("content-length")) or "transfer-encoding" in headers:
@@ -262,10 +267,14 @@ class Werkzeugkoppler:
             call = Call(visit.hold.stack, visit.link, visit.trace, body, visit.has_key, self._reloader.error)
             return await visit.route.endpoint(call)
         except ApiError as error:
-            return error_reply(error)
+            return self._told(visit, error)
         except Exception:  # boundary
             logger.exception("A request could not be answered")
-            return error_reply(internal_error())
+            return self._told(visit, internal_error())
+
+    def _told(self, visit: Visit, error: ApiError) -> Reply:
+        visit.trace.add_error(error)
+        return error_reply(error)
 
     def _give(self, flow: http.HTTPFlow, visit: Visit, reply: Reply | Streamed) -> None:
         visit.is_answered = True

@@ -2,7 +2,7 @@
 
 import pytest
 
-from werkzeugkoppler.gate.redact import MAX_CHARS, query_without_keys, shown, without_keys
+from werkzeugkoppler.gate.redact import MAX_CHARS, query_without_keys, redacted, shown, without_keys
 
 
 def test_a_short_body_is_shown_as_it_is() -> None:
@@ -70,3 +70,21 @@ def test_keys_are_taken_out_of_any_line() -> None:
     line = "Bad line: b'Authorization Bearer abc.def' to http://x/mcp?key=ghi with my-own-key"
     clean = "Bad line: b'Authorization Bearer [removed]' to http://x/mcp?key=[removed] with [removed]"
     assert without_keys(line, ["my-own-key"]) == clean
+
+
+@pytest.mark.contract("OW-40")
+@pytest.mark.parametrize("at", range(90, 112))
+def test_where_the_middle_is_left_out_no_half_of_a_key_stays(at: int) -> None:
+    key = "KEYKEYKEYKEY"
+    text = "x" * at + key + "x" * 20_000 + key + "x" * at
+    shortened = redacted(text, [key], 200)
+    assert "K" not in shortened and len(shortened) < 240
+
+
+def test_a_key_with_a_quote_is_found_in_json() -> None:
+    assert redacted('{"content": "a\\"secret\\u00fc"}', ['a"secretü'], 200) == '{"content": "[removed]"}'
+
+
+def test_where_there_is_nothing_but_keys_no_piece_of_one_stays() -> None:
+    key = "KEY" * 333
+    assert "K" not in redacted(key * 20, [key], 200)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.turn.test_store import Clock
 from werkzeugkoppler.turn import history
-from werkzeugkoppler.turn.memory import Hidden, ToolMemory
+from werkzeugkoppler.turn.memory import NOTHING, Hidden, ToolMemory, owner_of
 from werkzeugkoppler.turn.store import Bounds, Store
 from werkzeugkoppler.wire.chat import ChatRequest, parse_request
 
@@ -23,10 +23,11 @@ def request(*messages: dict[str, Any], **fields: Any) -> ChatRequest:
     return parse_request(json.dumps({"messages": messages} | fields).encode())
 
 
-def memory(*exchanges: Hidden, **fields: Any) -> ToolMemory:
-    memory = ToolMemory(Store(Clock()), Bounds(10, 10_000, 60))
+def memory(*exchanges: Hidden, store: Store | None = None, owner: bytes = b"") -> ToolMemory:
+    store = Store(Clock()) if store is None else store
+    memory = ToolMemory(store, Bounds(10, 10_000, 60), owner)
     for exchange in exchanges:
-        memory.remember(request(QUESTION, **fields), history.shown("Let me see. Done.", []), exchange)
+        memory.remember(request(QUESTION), history.shown("Let me see. Done.", []), exchange)
     return memory
 
 
@@ -87,10 +88,26 @@ def test_of_the_same_calls_with_other_ids_the_latest_are_put_back() -> None:
     assert restored.messages[2]["tool_call_id"] == "y"
 
 
-@pytest.mark.parametrize(("user", "count"), [("ann", 5), ("bob", 3), (None, 3)])
-def test_one_users_exchange_is_not_put_into_anothers_history(user: str | None, count: int) -> None:
-    asked = request(QUESTION, ANSWER, NEXT, user=user)
-    assert len(memory(EXCHANGE, user="ann").restore(asked).messages) == count
+@pytest.mark.contract("BX-04")
+@pytest.mark.parametrize("turns", [(EXCHANGE, NOTHING), (NOTHING, EXCHANGE), (NOTHING,)])
+def test_a_turn_with_the_same_words_that_called_nothing_is_another(turns: tuple[Hidden, ...]) -> None:
+    asked = request(QUESTION, ANSWER, NEXT)
+    assert memory(*turns).restore(asked) is asked
+
+
+@pytest.mark.contract("BX-04")
+def test_one_owners_exchange_is_not_put_into_anothers_history() -> None:
+    store = Store(Clock())
+    memory(EXCHANGE, store=store, owner=b"ann")
+    asked = request(QUESTION, ANSWER, NEXT)
+    assert memory(store=store, owner=b"bob").restore(asked) is asked
+    assert len(memory(store=store, owner=b"ann").restore(asked).messages) == 5
+
+
+@pytest.mark.parametrize("key", ["user", "safety_identifier", "prompt_cache_key", "metadata"])
+def test_owners_differ_by_what_their_client_says_and_where_it_is(key: str) -> None:
+    ann, bob = request(QUESTION, **{key: "ann"}), request(QUESTION, **{key: "bob"})
+    assert len({owner_of(ann, "h"), owner_of(bob, "h"), owner_of(ann, "i"), owner_of(bob, "i")}) == 4
 
 
 def test_reasoning_that_a_client_sends_back_is_the_last_legs_alone() -> None:

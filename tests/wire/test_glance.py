@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.fakes.chunks import USAGE, Call, calls_chunks, calls_completion, completion, event, text_chunks
-from werkzeugkoppler.wire.glance import Glance, count, duration, glance, size
+from werkzeugkoppler.wire.glance import Glance, Tally, count, duration, glance, size
 
 
 def streamed(chunks: list[object]) -> bytes:
@@ -51,3 +51,14 @@ def test_amounts_are_told_in_words() -> None:
     ]
     assert [duration(s) for s in (-1, 0.0354, 1.94, 75)] == ["0 ms", "35 ms", "1.9 s", "75 s"]
     assert [count(n, "leg") for n in (0, 1, 2)] == ["0 legs", "1 leg", "2 legs"]
+
+
+def test_a_turn_is_counted_from_its_events() -> None:
+    tally = Tally()
+    assert tally.news() == []
+    tally.note("leg", {"finish_reason": "tool_calls", "usage": USAGE})
+    tally.note("tool_call", {})
+    tally.note("leg", {"finish_reason": "stop", "usage": {"prompt_tokens": 4, "completion_tokens": 3}})
+    assert tally.news() == ["2 legs", "1 tool", "stop", "16 tokens"]
+    tally.note("leg", {"usage": "odd"})
+    assert tally.news() == ["3 legs", "1 tool", "16 tokens"]

@@ -1,7 +1,5 @@
 """Who can use the service besides its owner, said at every start."""
 
-from collections.abc import Iterator
-
 from werkzeugkoppler.config.address import is_every_address, is_loopback
 from werkzeugkoppler.config.schema import Settings
 
@@ -22,14 +20,3 @@ def warnings(settings: Settings) -> list[str]:
             " whoever reaches one of them reaches the service"
         )
     return found
-
-
-def secrets_of(settings: Settings) -> Iterator[str]:
-    """The values in a config that are keys, as far as their places tell."""
-    yield from settings.secrets
-    for server in settings.mcp_servers:
-        for value in server.headers.values():
-            yield value.rpartition(" ")[2]  # after a scheme such as Bearer
-        for name, value in server.env.items():
-            if any(word in name.upper() for word in ("KEY", "TOKEN", "SECRET", "PASSWORD")):
-                yield value

@@ -7,7 +7,7 @@ from werkzeugkoppler.endpoints.call import Call
 from werkzeugkoppler.turn import history
 from werkzeugkoppler.turn.echoes import without_echoes
 from werkzeugkoppler.turn.leg import Leg
-from werkzeugkoppler.turn.memory import SPOKEN, Hidden, ToolMemory
+from werkzeugkoppler.turn.memory import NOTHING, SPOKEN, Hidden, ToolMemory, owner_of
 from werkzeugkoppler.turn.prefix import Break, PrefixGuard, Prompt, prompt_of
 from werkzeugkoppler.turn.prompt import Draft
 from werkzeugkoppler.turn.store import Bounds
@@ -29,7 +29,8 @@ class Conversation:
         self.is_kept = settings.enabled
         self._call = call
         self._asked = asked
-        self._memory = ToolMemory(call.stack.store, bounds)
+        owner = owner_of(asked, str(call.link.client_conn.peername[0]))
+        self._memory = ToolMemory(call.stack.store, bounds, owner)
         self._guard = PrefixGuard(call.stack.store, bounds)
         self._init_count = self._asked_count = 0
         self.made: dict[str, int] = {}
@@ -69,9 +70,11 @@ class Conversation:
             return
         answer = history.shown(content, leg.handed_over)
         messages = draft.messages[self._asked_count :]
-        if messages and leg.calls:
+        if not messages:
+            self._memory.remember(self._asked, answer, NOTHING)
+        elif leg.calls:
             self._memory.remember(self._asked, answer, Hidden(messages, None))
-        elif messages and all(isinstance(leg.message.get(key), str | None) for key in SPOKEN):
+        elif all(isinstance(leg.message.get(key), str | None) for key in SPOKEN):
             last = {key: text for key in SPOKEN if (text := leg.message.get(key))}
             self._memory.remember(self._asked, answer, Hidden(messages, last))
         self._guard.keep(self._asked.messages, answer, self._prompt(draft))

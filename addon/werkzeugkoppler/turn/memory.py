@@ -4,7 +4,8 @@ A client's history holds one assistant message where the upstream was sent sever
 results, and at last the answer. What stood there is kept under the digest of the history that led to it,
 the client's answer included. So it comes back only where a client sends the very same conversation on; one
 that was trimmed or edited has another digest, and nothing is put back. The same holds where two turns
-with the same history did different things: whose history this is cannot be known any more.
+with the same history did different things, one of them perhaps nothing at all: whose history this is cannot
+be known any more. And equal words of two owners are two conversations.
 """
 
 import json
@@ -18,6 +19,9 @@ from werkzeugkoppler.turn.history import Digest
 from werkzeugkoppler.turn.store import Bounds, Store
 from werkzeugkoppler.wire.chat import ChatRequest
 from werkzeugkoppler.wire.jsontext import JsonObject, array_items, dumps
+
+_OWNER_KEYS = ("user", "safety_identifier", "prompt_cache_key", "metadata")
+"""What clients that speak for many people tell them, or their conversations, apart by."""
 
 SPOKEN = ("content", *FIELDS)
 """The keys of a message whose texts a client adds up over the legs."""
@@ -42,16 +46,23 @@ class Hidden:
         return self.last == other.last and _without_ids(self) == _without_ids(other)
 
 
-_DOUBTFUL = Hidden((), {})
-"""Kept where there was more than one, and it is not known which."""
+NOTHING = Hidden((), {})
+"""Kept for a turn that called no tool of ours: another one with the same words may have called some."""
+
+_DOUBT = "more than one, and it is not known which"
 
 
 class ToolMemory:
-    """The hidden exchanges that a store holds."""
+    """The hidden exchanges that a store holds of one owner's conversations.
 
-    def __init__(self, store: Store, bounds: Bounds) -> None:
+    Args:
+        owner: What tells the owner from others, see `owner_of`.
+    """
+
+    def __init__(self, store: Store, bounds: Bounds, owner: Digest) -> None:
         self._store = store
         self._bounds = bounds
+        self._owner = owner
 
     def remember(self, request: ChatRequest, answer: dict[str, Any], hidden: Hidden) -> None:
         """Keep what the client's message with an answer has to get back.
@@ -60,11 +71,12 @@ class ToolMemory:
             request: The client's request.
             answer: What its history will have after it.
         """
-        key = _key(history.of([*request.messages, answer], _owner(request)))
+        key = _key(history.of([*request.messages, answer], self._owner))
         known = self._store.get(key)
-        if known is not None and (known is _DOUBTFUL or not known.says_the_same_as(hidden)):
-            hidden = _DOUBTFUL
-        self._store.put(key, hidden, hidden.size, self._bounds)
+        if known == _DOUBT or (known is not None and not known.says_the_same_as(hidden)):
+            self._store.put(key, _DOUBT, 0, self._bounds)
+        else:
+            self._store.put(key, hidden, hidden.size, self._bounds)
 
     def restore(self, request: ChatRequest) -> ChatRequest:
         """The request with everything put back that is known of its history."""
@@ -73,17 +85,21 @@ class ToolMemory:
             return request
         found = {
             index: hidden
-            for index, digest in enumerate(history.running(request.messages, _owner(request)))
+            for index, digest in enumerate(history.running(request.messages, self._owner))
             if request.messages[index]["role"] == "assistant"
-            and (hidden := self._store.get(_key(digest))) not in (None, _DOUBTFUL)
+            and isinstance(hidden := self._store.get(_key(digest)), Hidden)
+            and hidden.messages
         }
         return _with_hidden(request, found) if found else request
 
 
-def _owner(request: ChatRequest) -> Digest:
-    """Whose conversation it is, where the client says so: the same words of two people are two."""
-    user = request.body.values.get("user")
-    return user.encode("utf-8", "surrogatepass") if isinstance(user, str) else history.START
+def owner_of(request: ChatRequest, host: str) -> Digest:
+    """Whose conversation it is, as far as that can be known.
+
+    Args:
+        host: Where the client is.
+    """
+    return json.dumps([host, *(request.body.values.get(key) for key in _OWNER_KEYS)], sort_keys=True).encode()
 
 
 def _key(digest: Digest) -> bytes:

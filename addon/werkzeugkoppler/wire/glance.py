@@ -1,7 +1,8 @@
 """What an answer came to, at a glance: for its name in a list, where reading it all would cost too much."""
 
 import re
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 MAX_LOOKS = 16
 """Servers write `"finish_reason": null` on every chunk: so many are passed over, from the end."""
@@ -17,6 +18,30 @@ class Glance(NamedTuple):
     finish: str | None
     tokens: int | None
     """Of the prompt and the completion together."""
+
+
+class Tally:
+    """What happened in a turn, counted from the events of its trace."""
+
+    def __init__(self) -> None:
+        self._legs = self._tools = self._tokens = 0
+        self._finish: str | None = None
+
+    def note(self, type: str, fields: Mapping[str, Any]) -> None:
+        """Take an event."""
+        if type == "leg":
+            self._legs += 1
+            self._finish = fields.get("finish_reason")
+            self._tokens += _total(fields.get("usage"))
+        elif type == "tool_call":
+            self._tools += 1
+
+    def news(self) -> list[str]:
+        """All of it in words, only what there was: `2 legs`, `1 tool`, `stop`, `18 tokens`."""
+        news = [count(self._legs, "leg")] if self._legs else []
+        news += [count(self._tools, "tool")] if self._tools else []
+        news += [self._finish] if self._finish else []
+        return [*news, count(self._tokens, "token")] if self._tokens else news
 
 
 def glance(body: bytes) -> Glance:
@@ -69,3 +94,12 @@ def _tokens(body: bytes) -> int | None:
 def _last_number(body: bytes, name: bytes) -> int | None:
     match = _NUMBER.match(body, at + len(name)) if (at := body.rfind(name)) >= 0 else None
     return int(match[1]) if match else None
+
+
+def _total(usage: Any) -> int:
+    if not isinstance(usage, dict):
+        return 0
+    parts = [usage.get("total_tokens")]
+    if not isinstance(parts[0], int):
+        parts = [usage.get("prompt_tokens"), usage.get("completion_tokens")]
+    return sum(part for part in parts if isinstance(part, int))

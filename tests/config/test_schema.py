@@ -70,6 +70,7 @@ direct_command_timeout_seconds: 0.5
 detectors:
   - {name: d, pattern: p}
 tool_memory: {enabled: off, entries: 11, bytes: 12, seconds: 13}
+keep_flows: 14
 traces: {enabled: off, content: on, dir: /t, keep_days: 0.5, keep_bytes: 0, keep_files: 14}
 logging: {level: debug, json: yes}
 """,
@@ -144,6 +145,7 @@ logging: {level: debug, json: yes}
         "direct_command_timeout_seconds": 0.5,
         "detectors": ({"name": "d", "pattern": "p"},),
         "tool_memory": {"enabled": False, "entries": 11, "bytes": 12, "seconds": 13},
+        "keep_flows": 14,
         "traces": {
             "enabled": False,
             "content": True,

@@ -194,6 +194,8 @@ class Settings(Section):
     """0: no limit."""
     detectors: Annotated[tuple[Detector, ...], a_tuple_of] = ()
     tool_memory: ToolMemory = ToolMemory()
+    keep_flows: Annotated[int, Field(ge=0)] = 500
+    """In the view of mitmweb and the console; 0: no limit."""
     traces: Traces = Traces()
     logging: Logging = Logging()
 

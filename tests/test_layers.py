@@ -12,7 +12,7 @@ FILES = sorted((ADDON / PACKAGE).rglob("*.py"))
 
 LAYERS = (
     {"main", "cli"},
-    {"doctor"},
+    {"doctor", "explain"},
     {"proxy", "views"},
     {"admission"},
     {"visit"},

@@ -9,6 +9,7 @@ from werkzeugkoppler.exchange import METADATA
 from werkzeugkoppler.gate import auth
 from werkzeugkoppler.gate.limits import Slots, check_size
 from werkzeugkoppler.visit import Visit
+from werkzeugkoppler.wire.http import EXPLAIN_HEADER
 
 REDACTED_HEADERS = ("authorization", "proxy-authorization", "x-api-key", "api-key")
 """A flow is saved, exported and looked at: what is in these is taken out (BX-17)."""
@@ -42,6 +43,11 @@ def admit(
         problem = "send the request body without a Content-Encoding"
         raise ApiError(415, problem, code="unsupported_content_encoding")
     check_size(announced(headers.get("content-length")), settings.max_request_bytes)
+
+
+def wants_explanation(flow: http.HTTPFlow) -> bool:
+    """Whether a client asks for a dry run (BX-13)."""
+    return flow.request.headers.get(EXPLAIN_HEADER, "").strip().lower() in ("1", "true")
 
 
 def redact(flow: http.HTTPFlow) -> None:

@@ -37,11 +37,13 @@ logger = logging.getLogger(__name__)
 USAGE = """\
 Usage: ./run.sh [dump|web|console] [--config FILE] [-- MITMPROXY ARGUMENTS]
        ./run.sh doctor [--config FILE | --probe URL | --self] [--help]
+       ./run.sh explain [FILE|-] [--config FILE] [--url URL] [--json]
 
   dump       under mitmdump: a log in the terminal (the default)
   web        under mitmweb: look, hold, edit and replay in the browser
   console    under mitmproxy: the same in the terminal
   doctor     checks this install, or any gateway: docs/doctor.md
+  explain    what a request becomes, and what each part of it costs
   test       the tests; more arguments go to pytest
   check      format, lint, types
   bench      the benchmark
@@ -56,6 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from werkzeugkoppler.doctor.command import main as doctor
 
         return doctor(given[1:])
+    if given[:1] == ["explain"]:
+        from werkzeugkoppler.explain.command import main as explain
+
+        return explain(given[1:])
     ours, theirs = _split(given)
     args = _parser().parse_args(ours)
     try:

@@ -20,7 +20,7 @@ from mitmproxy.exceptions import OptionsError
 from mitmproxy.utils.asyncio_utils import create_task
 
 from werkzeugkoppler import options
-from werkzeugkoppler.admission import admit, announced, redact
+from werkzeugkoppler.admission import admit, announced, redact, wants_explanation
 from werkzeugkoppler.config import load
 from werkzeugkoppler.config.schema import Settings
 from werkzeugkoppler.endpoints.call import Call, Reply, Streamed, error_reply
@@ -254,7 +254,15 @@ class Werkzeugkoppler:
             assert visit.route is not None
             body = flow.request.get_content(strict=False) or b""
             visit.hold = self._stacks.hold()
-            call = Call(visit.hold.stack, visit.link, visit.trace, body, visit.has_key, self._reloader.error)
+            call = Call(
+                visit.hold.stack,
+                visit.link,
+                visit.trace,
+                body,
+                visit.has_key,
+                self._reloader.error,
+                wants_explanation=wants_explanation(flow),
+            )
             return await visit.route.endpoint(call)
         except ApiError as error:
             return error_reply(error)

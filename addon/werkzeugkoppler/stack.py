@@ -80,6 +80,11 @@ class Stack:
         """The name of a model where none is asked: the last one's, else a made one (WK-02, WK-79)."""
         return self.last_model or self.settings.fallback_fake_model_name
 
+    @property
+    def known_model(self) -> str:
+        """The model for a request that names none, as far as that is known without asking the upstream."""
+        return self.settings.upstream_default_model or self._first_model or self.shown_model
+
     async def default_model(self, link: exchange.Link) -> str:
         """The model for a request that names none: the configured one, else the upstream's first.
 

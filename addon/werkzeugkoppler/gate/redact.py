@@ -23,12 +23,17 @@ def shown(body: bytes, secrets: Iterable[str]) -> str:
     Args:
         secrets: Values that are keys, wherever they stand.
     """
-    text = body.decode("utf-8", "replace")
-    for secret in secrets:
-        if len(secret) >= SHORTEST_SECRET:
-            text = text.replace(secret, REMOVED)
+    text = without_secrets(body.decode("utf-8", "replace"), secrets)
     # Before it is cut: half a key is still half a key.
     text = _USUAL.sub(REMOVED, _BEARER.sub(rf"\1{REMOVED}", _NAMED.sub(rf"\1{REMOVED}", text)))
     if len(text) <= MAX_CHARS:
         return text
     return f"{text[:MAX_CHARS]}... cut, {len(text)} characters in all"
+
+
+def without_secrets(text: str, secrets: Iterable[str]) -> str:
+    """A text with each of the secrets removed, wherever it stands."""
+    for secret in secrets:
+        if len(secret) >= SHORTEST_SECRET:
+            text = text.replace(secret, REMOVED)
+    return text

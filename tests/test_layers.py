@@ -13,7 +13,9 @@ FILES = sorted((ADDON / PACKAGE).rglob("*.py"))
 LAYERS = (
     {"main", "cli"},
     {"doctor", "explain"},
+    {"launched"},
     {"proxy", "views"},
+    {"drain"},
     {"admission"},
     {"visit"},
     {"source", "upload", "start", "options", "hooktable", "banner", "logs", "reload", "payloads"},
@@ -38,6 +40,7 @@ HOMES = {
     "mitmproxy": {
         "main",
         "cli",
+        "launched",
         "proxy",
         "admission",
         "recording",

@@ -23,6 +23,7 @@ from werkzeugkoppler import options
 from werkzeugkoppler.admission import admit, announced, redact, wants_explanation
 from werkzeugkoppler.config import load
 from werkzeugkoppler.config.schema import Settings
+from werkzeugkoppler.drain import Drain, stopping, write_to_end
 from werkzeugkoppler.endpoints.call import Call, Reply, Streamed, error_reply
 from werkzeugkoppler.errors import ApiError, ConfigError, Headers, internal_error
 from werkzeugkoppler.exchange import let_go, released
@@ -53,6 +54,7 @@ class Werkzeugkoppler:
         settings: The config; where it is `None` the option `koppler_config` names the file.
         announce: Called once everything has started.
         config: The file that `settings` are from, or would be if it were there.
+        log_request_line: Is told of each request that has ended, in a line.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Werkzeugkoppler:
         settings: Settings | None = None,
         announce: Callable[[Stack], None] | None = None,
         config: str = load.DEFAULT_PATH,
+        log_request_line: Callable[[str], None] | None = None,
     ) -> None:
         self._settings = settings
         self._config = config
@@ -72,7 +75,8 @@ class Werkzeugkoppler:
         self._source = Source()
         self._slots = Slots()
         self._opened = asyncio.Event()
-        self._visits = Visits(self._source)
+        self._visits = Visits(self._source, log_request_line)
+        self._drain = Drain(self._visits)
 
     # Its life
 
@@ -98,6 +102,10 @@ class Werkzeugkoppler:
             options.pin()
         create_task(self._open(), name="werkzeugkoppler start", keep_ref=True)
 
+    async def drain(self) -> None:
+        """Take no new requests, and wait for those under way; see `Drain.run`."""
+        await self._drain.run()
+
     def done(self) -> Awaitable[None]:
         # Not a coroutine function: mitmproxy calls `done` without awaiting when it reloads the script.
         return create_task(self._close(), name="werkzeugkoppler stop", keep_ref=True)
@@ -116,6 +124,7 @@ class Werkzeugkoppler:
         with self._boundary(flow, visit):
             assert self._settings is not None
             admit(flow, visit, authorization, self._settings, self._slots)
+            self._drain.check()
             if "transfer-encoding" in flow.request.headers:
                 visit.upload = Upload(self._settings.max_request_bytes)
                 flow.request.stream = visit.upload
@@ -130,10 +139,13 @@ class Werkzeugkoppler:
             return
         if visit.upload is not None:
             flow.request.data.content = visit.upload.body()
-        await released(flow, lambda: visit.is_over)
+        await released(flow, lambda: visit.is_over or visit.is_broken_off)
         let_go(flow)
         if flow.error or visit.is_over:
             return  # killed while it was held, or the client left
+        if visit.is_broken_off:
+            self._give(flow, visit, error_reply(stopping()))
+            return
         log_request(flow, self._settings)
         visit.task = create_task(self._answer(flow, visit), name=f"turn {visit.trace.id}", keep_ref=True)
         try:
@@ -141,7 +153,9 @@ class Werkzeugkoppler:
         except asyncio.CancelledError:
             if visit.is_over:
                 return  # the client left
-            raise
+            if not visit.is_broken_off:
+                raise
+            reply = error_reply(stopping())
         if not visit.is_over:  # the client may have left since the task ended
             self._give(flow, visit, reply)
 
@@ -207,6 +221,7 @@ class Werkzeugkoppler:
     async def _close(self) -> None:
         if self._following is not None:
             self._following.cancel()
+        await self._drain.run()
         self._visits.end_all()
         self._source.close()
         with move_on_after(CLOSE_SECONDS):
@@ -283,7 +298,7 @@ class Werkzeugkoppler:
         self, flow: http.HTTPFlow, visit: Visit, write: Callable[[Outlet, Headers], Awaitable[None]]
     ) -> None:
         async def answerer(outlet: Outlet) -> None:
-            await write(outlet, visit.headers)
+            await write_to_end(visit, outlet, write)
 
         visit.parked = self._source.park(answerer)
         set_address(flow, ("127.0.0.1", self._source.port, b"http", visit.parked.encode()))

@@ -43,15 +43,16 @@ async def write_stream(
                     if data:
                         await outlet.write(data)
     except ApiError as error:
-        await _write_error(outlet, error, headers)
+        await write_error(outlet, error, headers)
     except Exception:  # boundary: the client is told, whatever it was
         logger.exception("A streamed turn failed")
-        await _write_error(outlet, internal_error(), headers)
+        await write_error(outlet, internal_error(), headers)
     else:
         outlet.end()
 
 
-async def _write_error(outlet: Outlet, error: ApiError, headers: Headers) -> None:
+async def write_error(outlet: Outlet, error: ApiError, headers: Headers) -> None:
+    """End an answer with an error, in the way that is left: an event, or a response of its own (F18)."""
     if outlet.started:
         await outlet.write(event(dumps({"error": error.error()})) + DONE)
         outlet.end()

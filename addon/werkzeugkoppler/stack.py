@@ -4,7 +4,6 @@ import json
 import os
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 
 from anyio import create_task_group
 
@@ -142,7 +141,7 @@ def _first_id(body: bytes) -> str | None:
 
 def _toolbox(settings: Settings, servers: SharedSources) -> Toolbox:
     actions = [
-        action_tool(action, root=Path.cwd(), environ=os.environ, secrets=settings.secrets)
+        action_tool(action, root=settings.root, environ=os.environ, secrets=settings.secrets)
         for action in settings.actions
     ]
     return Toolbox(_mcp_servers(settings, servers), actions)
@@ -151,7 +150,7 @@ def _toolbox(settings: Settings, servers: SharedSources) -> Toolbox:
 def _readers(settings: Settings) -> tuple[MessageReader, ...]:
     environ = process.child_environment(os.environ, settings.secrets)
     return tuple(
-        message_reader(reader, root=Path.cwd(), environ=environ)
+        message_reader(reader, root=settings.root, environ=environ)
         for reader in settings.last_user_message_readers
     )
 

@@ -111,9 +111,7 @@ def _break(old: Prompt, at: int, culprit: str) -> Break:
 
 def _culprit(old: Prompt, new: Prompt, index: int) -> str:
     if index < max(old.init_count, new.init_count):
-        return (
-            f"init message {index + 1} is not what it was: a placeholder in it, or the config, has changed"
-        )
+        return f"init message {index + 1} is not what it was: a placeholder in it, or the config, has changed"
     if index >= old.asked_count:
         return "the calls of the turn before could not be put back"
     message = f"message {index - old.init_count + 1}"

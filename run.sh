@@ -72,6 +72,11 @@ case "${1:-}" in
         install_to_run
         exec "$VENV/bin/python" -P -O -m "werkzeugkoppler.$1" "${@:2}"
         ;;
+    inspect)
+        shift
+        install_to_run
+        exec "$VENV/bin/python" -P -O -m werkzeugkoppler.inspecting "$@"
+        ;;
     bench)
         shift
         install '.[dev]'

@@ -12,7 +12,7 @@ FILES = sorted((ADDON / PACKAGE).rglob("*.py"))
 
 LAYERS = (
     {"main", "cli"},
-    {"doctor", "explain"},
+    {"doctor", "inspecting", "explain"},
     {"launched"},
     {"proxy", "views"},
     {"drain"},
@@ -24,6 +24,7 @@ LAYERS = (
     {"stack"},
     {"turn", "direct"},
     {"tools", "upstreams"},
+    {"trace_writer"},
     {"exchange", "traces"},
     {"recording"},
     {"flows"},
@@ -56,6 +57,7 @@ HOMES = {
     "aiohttp": {"upstreams", "doctor"},
     "mcp": {"tools.mcp_servers"},
     "watchfiles": {"config.watch"},
+    "rich": {"inspecting"},
 }
 """Who may import a library; all others are told of it in our own terms."""
 

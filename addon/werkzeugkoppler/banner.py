@@ -26,6 +26,7 @@ def banner(stack: Stack, *, config: str, upstream_note: str, look_inside: str) -
         ("may be run", _commands(settings)),
         ("config", config),
         ("look inside", look_inside),
+        *([("afterwards", "./run.sh inspect --last")] if settings.traces.enabled else []),
     ]
     lines = ["", "Werkzeugkoppler is ready", *(f"  {name:<12} {text}" for name, text in rows), ""]
     failed = [entry for entry in stack.toolbox.health() if not entry["ok"]]

@@ -38,12 +38,14 @@ USAGE = """\
 Usage: ./run.sh [dump|web|console] [--config FILE] [--log-requests] [-- MITMPROXY ARGUMENTS]
        ./run.sh doctor [--config FILE | --probe URL | --self] [--help]
        ./run.sh explain [FILE|-] [--config FILE] [--url URL] [--json]
+       ./run.sh inspect [ID | --last | --list | --follow] [--help]
 
   dump       under mitmdump: a log in the terminal (the default)
   web        under mitmweb: look, hold, edit and replay in the browser
   console    under mitmproxy: the same in the terminal
   doctor     checks this install, or any gateway: docs/doctor.md
   explain    what a request becomes, and what each part of it costs
+  inspect    shows what a request did, from its trace: docs/inspect.md
   test       the tests; more arguments go to pytest
   check      format, lint, types
   bench      the benchmark
@@ -62,6 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from werkzeugkoppler.explain.command import main as explain
 
         return explain(given[1:])
+    if given[:1] == ["inspect"]:
+        from werkzeugkoppler.inspecting.command import main as inspect
+
+        return inspect(given[1:])
     ours, theirs = _split(given)
     args = _parser().parse_args(ours)
     try:

@@ -79,6 +79,6 @@ async def write_to_end(visit: Visit, outlet: Outlet, write: Write) -> None:
     except asyncio.CancelledError:
         if not visit.is_broken_off or visit.is_over:
             raise
-        await write_error(outlet, stopping(), visit.headers)
+        await write_error(outlet, stopping(), visit.headers, visit.trace)
     finally:
         visit.writing = None

@@ -51,6 +51,11 @@ class Link:
     leg: int = 0
     """From 1; 0 before the first."""
 
+    @property
+    def client_addr(self) -> str:
+        """Where the client is, as `host:port`."""
+        return ":".join(map(str, self.client_conn.peername[:2]))
+
     def mark(self, flow: http.HTTPFlow, kind: str, comment: str, **more: str) -> None:
         """Write the link on a flow, for people and for programs."""
         flow.comment = f"{comment} · turn {self.turn}"

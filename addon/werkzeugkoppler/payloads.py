@@ -1,11 +1,11 @@
 """The bodies of a turn's flows in the log, where its level is DEBUG (WK-154)."""
 
 import logging
-from collections.abc import Iterator
 
 from mitmproxy import http
 
 from werkzeugkoppler.config.schema import Settings
+from werkzeugkoppler.config.secrets import known_secrets
 from werkzeugkoppler.exchange import METADATA
 from werkzeugkoppler.gate.redact import shown
 
@@ -25,15 +25,6 @@ def _log(flow: http.HTTPFlow, message: http.Message, verb: str, settings: Settin
     # The first question: it is asked for each request, and a body may be large.
     if logger.isEnabledFor(logging.DEBUG) and METADATA in flow.metadata and message.raw_content:
         content = message.get_content(strict=False) or b""
-        logger.debug("%s %s: %s", flow.comment, verb, shown(content, _secrets(settings) if settings else ()))
-
-
-def _secrets(settings: Settings) -> Iterator[str]:
-    yield settings.service_api_key or ""
-    yield settings.upstream_api_key or ""
-    for server in settings.mcp_servers:
-        for value in server.headers.values():
-            yield value.rpartition(" ")[2]  # after a scheme such as Bearer
-        for name, value in server.env.items():
-            if any(word in name.upper() for word in ("KEY", "TOKEN", "SECRET", "PASSWORD")):
-                yield value
+        logger.debug(
+            "%s %s: %s", flow.comment, verb, shown(content, known_secrets(settings) if settings else ())
+        )

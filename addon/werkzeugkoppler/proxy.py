@@ -23,6 +23,7 @@ from werkzeugkoppler import options
 from werkzeugkoppler.admission import admit, announced, redact, wants_explanation
 from werkzeugkoppler.config import load
 from werkzeugkoppler.config.schema import Settings
+from werkzeugkoppler.config.secrets import known_secrets
 from werkzeugkoppler.drain import Drain, stopping, write_to_end
 from werkzeugkoppler.endpoints.call import Call, Reply, Streamed, error_reply
 from werkzeugkoppler.errors import ApiError, ConfigError, Headers, internal_error
@@ -35,7 +36,7 @@ from werkzeugkoppler.reload import Reloader
 from werkzeugkoppler.source import Outlet, Source
 from werkzeugkoppler.stack import Stack
 from werkzeugkoppler.stacks import Stacks
-from werkzeugkoppler.traces import opened
+from werkzeugkoppler.trace_writer import opened
 from werkzeugkoppler.upload import Upload
 from werkzeugkoppler.visit import Visit, Visits, set_address
 
@@ -124,6 +125,7 @@ class Werkzeugkoppler:
         with self._boundary(flow, visit):
             assert self._settings is not None
             admit(flow, visit, authorization, self._settings, self._slots)
+            self._visits.let_in(visit)
             self._drain.check()
             if "transfer-encoding" in flow.request.headers:
                 visit.upload = Upload(self._settings.max_request_bytes)
@@ -144,7 +146,7 @@ class Werkzeugkoppler:
         if flow.error or visit.is_over:
             return  # killed while it was held, or the client left
         if visit.is_broken_off:
-            self._give(flow, visit, error_reply(stopping()))
+            self._give(flow, visit, self._told(visit, stopping()))
             return
         log_request(flow, self._settings)
         visit.task = create_task(self._answer(flow, visit), name=f"turn {visit.trace.id}", keep_ref=True)
@@ -155,7 +157,7 @@ class Werkzeugkoppler:
                 return  # the client left
             if not visit.is_broken_off:
                 raise
-            reply = error_reply(stopping())
+            reply = self._told(visit, stopping())
         if not visit.is_over:  # the client may have left since the task ended
             self._give(flow, visit, reply)
 
@@ -189,7 +191,7 @@ class Werkzeugkoppler:
     async def _open(self) -> None:
         assert self._settings is not None  # configure comes first
         settings = self._settings
-        self._visits.traces = opened(settings.traces, os.environ)
+        self._visits.traces = opened(settings, os.environ)
         await self._source.open()
         stack = await self._stacks.replace(settings)
         exists = await to_thread.run_sync(Path(self._config).exists)
@@ -214,9 +216,11 @@ class Werkzeugkoppler:
         self._settings = settings
         self._terminal.apply(settings.logging)
         if settings.traces != old.traces:
-            traces, self._visits.traces = self._visits.traces, opened(settings.traces, os.environ)
+            traces, self._visits.traces = self._visits.traces, opened(settings, os.environ)
             if traces is not None:
                 await to_thread.run_sync(traces.close)
+        elif self._visits.traces is not None:
+            self._visits.traces.hide(known_secrets(settings))
 
     async def _close(self) -> None:
         if self._following is not None:
@@ -245,6 +249,7 @@ class Werkzeugkoppler:
     def _refuse(self, flow: http.HTTPFlow, visit: Visit, error: ApiError) -> None:
         """Answer from the request's head alone, without waiting for a body that is announced (OW-15)."""
         visit.is_answered = True
+        self._visits.refuse(visit, error)
         reply = error_reply(error)
         headers = flow.request.headers
         if announced(headers.get("content-length")) or "transfer-encoding" in headers:
@@ -280,10 +285,14 @@ class Werkzeugkoppler:
             )
             return await visit.route.endpoint(call)
         except ApiError as error:
-            return error_reply(error)
+            return self._told(visit, error)
         except Exception:  # boundary
             logger.exception("A request could not be answered")
-            return error_reply(internal_error())
+            return self._told(visit, internal_error())
+
+    def _told(self, visit: Visit, error: ApiError) -> Reply:
+        visit.trace.add_error(error)
+        return error_reply(error)
 
     def _give(self, flow: http.HTTPFlow, visit: Visit, reply: Reply | Streamed) -> None:
         visit.is_answered = True

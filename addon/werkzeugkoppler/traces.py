@@ -1,173 +1,102 @@
-"""Traces: one NDJSON file for each turn, written by a thread of its own."""
+"""Traces: the events of each request, and what of its content may be kept with them."""
 
 import json
-import logging
-import os
-import queue
-import threading
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from werkzeugkoppler import __version__
-from werkzeugkoppler.config.schema import Traces
+from werkzeugkoppler.errors import ApiError, UpstreamError
+from werkzeugkoppler.gate.redact import redacted
 
 TRACE_VERSION = 1
 SUFFIX = ".trace.ndjson"
-MAX_WAITING = 10_000
-"""Traces that may wait for a slow disk: a few MB. Over it they are dropped, with a warning."""
-PRUNE_SECONDS = 600.0
-"""Between two looks for old files."""
-GATHER_SECONDS = 0.2
-"""Traces are written in batches: to wake for each would cost a busy proxy a tenth of its time."""
-CLOSE_SECONDS = 2.0
-"""How long the last traces may take at the end."""
+REFUSED = "refused"
+"""The subfolder for requests refused from their head: a flood of them must not push out the rest."""
+MAX_CONTENT_CHARS = 64_000
+"""Of one text; of a longer one the middle is left out: its beginning tells what it is, its end the news."""
 
-logger = logging.getLogger(__name__)
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Something that a client, a model or a tool has said. It is made a text when it is written."""
+
+    value: Any
+    """Text, bytes of text, or anything that JSON knows."""
+
+    def text(self, secrets: Iterable[str]) -> str:
+        """The text without keys, cut in the middle."""
+        value = self.value if isinstance(self.value, str | bytes) else json.dumps(self.value, default=str)
+        return redacted(value, secrets, MAX_CONTENT_CHARS)
 
 
 @dataclass(slots=True)
 class Trace:
-    """The events of one turn, kept until it ends."""
+    """The events of one request that have not been written yet.
+
+    It is filled by the event loop and emptied by the writer's thread.
+    """
 
     id: str
-    events: list[dict[str, Any]]
     now: Callable[[], datetime]
+    keeps_content: bool = False
+    events: deque[dict[str, Any]] = field(default_factory=deque)
+    closing: dict[str, Any] = field(default_factory=dict)
+    """Fields of the last event that are known before it."""
+    began: str = ""
+    """When the request came."""
+    is_refused: bool = False
+    is_waiting: bool = False
+    """The writer has it in its queue."""
+    is_begun: bool = False
+    """The writer has made its file."""
+    _types: set[str] = field(default_factory=set)
+    _sink: Callable[["Trace"], None] | None = None
 
-    def add(self, type: str, **fields: Any) -> None:
-        """Note an event; `None` fields are left out."""
+    def add(self, type: str, at: str | None = None, **fields: Any) -> None:
+        """Note an event; `None` fields are left out.
+
+        Args:
+            at: When it was, if not now.
+        """
         known = {key: value for key, value in fields.items() if value is not None}
-        self.events.append({"type": type, **known, "at": _stamp(self.now())})
+        self._types.add(type)
+        self.events.append({"type": type, **known, "at": at or stamp(self.now())})
+        if self._sink is not None:
+            self._sink(self)
+
+    def add_error(self, error: ApiError) -> None:
+        """Note an error that the client is told; in its own words nothing of what was said is repeated."""
+        reason = error.summary if isinstance(error, UpstreamError) else None
+        self.add("error", status_code=error.status, code=error.code, reason=reason)
+
+    def has(self, type: str) -> bool:
+        """Whether an event of this type was noted."""
+        return type in self._types
+
+    def content(self, value: Any) -> Content | None:
+        """A field for what somebody said; `None`, which is left out, unless contents are kept."""
+        return Content(value) if self.keeps_content and value is not None else None
+
+    def send_to(self, sink: Callable[["Trace"], None]) -> None:
+        """From now on tell the sink of each event; it is told at once of those there are."""
+        self._sink = sink
+        sink(self)
 
 
-def begin(id: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Trace:
+def begin(
+    id: str, now: Callable[[], datetime] = lambda: datetime.now(UTC), *, keeps_content: bool = False
+) -> Trace:
     """A trace whose first event says what format this is."""
-    trace = Trace(id, [], now)
-    trace.add("trace_version", version=TRACE_VERSION, werkzeugkoppler_version=__version__, id=id)
+    trace = Trace(id, now, keeps_content, began=stamp(now()))
+    trace.add(
+        "trace_version", version=TRACE_VERSION, werkzeugkoppler_version=__version__, id=id, at=trace.began
+    )
     return trace
 
 
-class TraceWriter:
-    """Writes finished traces, and deletes old ones.
-
-    Args:
-        directory: Made if it is not there.
-        keep_seconds: Age over which files go; 0 keeps them.
-        keep_bytes: Size of all files together over which the oldest go; 0 keeps them.
-    """
-
-    def __init__(self, directory: Path, *, keep_seconds: float, keep_bytes: int) -> None:
-        self._directory = directory
-        self._keep_seconds = keep_seconds
-        self._keep_bytes = keep_bytes
-        self._waiting: queue.Queue[Trace | None] = queue.Queue(MAX_WAITING)
-        self._thread = threading.Thread(target=self._run, name="trace writer", daemon=True)
-        self._closing = threading.Event()
-        self._warned = False
-
-    def open(self) -> None:
-        self._thread.start()
-
-    def close(self) -> None:
-        """Write what waits, for `CLOSE_SECONDS` at the most."""
-        self._closing.set()
-        try:
-            self._waiting.put(None, timeout=CLOSE_SECONDS)
-        except queue.Full:
-            return
-        self._thread.join(CLOSE_SECONDS)
-
-    def write(self, trace: Trace) -> None:
-        """Hand over a finished trace; never blocks."""
-        try:
-            self._waiting.put_nowait(trace)
-        except queue.Full:
-            self._warn("the disk is too slow")
-
-    def _run(self) -> None:
-        next_prune = 0.0
-        trace = self._waiting.get()
-        while trace is not None:
-            self._closing.wait(GATHER_SECONDS)
-            while trace is not None:
-                self._append(trace)
-                trace = None if self._waiting.empty() else self._waiting.get()
-            if time.monotonic() >= next_prune:
-                next_prune = time.monotonic() + PRUNE_SECONDS
-                self._prune()
-            trace = None if self._closing.is_set() else self._waiting.get()
-
-    def _append(self, trace: Trace) -> None:
-        try:
-            _append(self._directory, trace)
-        except OSError as error:
-            self._warn(str(error))
-
-    def _prune(self) -> None:
-        try:
-            prune(self._directory, time.time(), keep_seconds=self._keep_seconds, keep_bytes=self._keep_bytes)
-        except OSError as error:
-            self._warn(str(error))
-
-    def _warn(self, why: str) -> None:
-        if not self._warned:
-            self._warned = True
-            logger.warning("Traces are lost from now on, requests are served: %s", why)
-
-
-def opened(settings: Traces, environ: Mapping[str, str]) -> TraceWriter | None:
-    """A writer at work; `None` where no traces are wanted.
-
-    Args:
-        environ: Says where the user's folders are.
-    """
-    if not settings.enabled:
-        return None
-    writer = TraceWriter(
-        settings.folder(environ), keep_seconds=settings.keep_days * 86400, keep_bytes=settings.keep_bytes
-    )
-    writer.open()
-    return writer
-
-
-def prune(directory: Path, now: float, *, keep_seconds: float, keep_bytes: int) -> None:
-    """Delete the traces that are older than `keep_seconds`, then the oldest over `keep_bytes`.
-
-    Args:
-        now: Seconds since the epoch.
-    """
-    files = sorted(
-        (
-            (entry.stat().st_mtime, entry.stat().st_size, entry.path)
-            for entry in os.scandir(directory)
-            if entry.name.endswith(SUFFIX)
-        ),
-        reverse=True,
-    )
-    total = 0
-    for modified, size, path in files:
-        total += size
-        if (keep_seconds and now - modified > keep_seconds) or (keep_bytes and total > keep_bytes):
-            os.unlink(path)
-
-
-def _append(directory: Path, trace: Trace) -> None:
-    lines = "".join(json.dumps(event, ensure_ascii=False, default=str) + "\n" for event in trace.events)
-    path = f"{directory}/{trace.id}{SUFFIX}"
-    # By the system calls alone: a request's trace is one small write.
-    try:
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    except FileNotFoundError:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    try:
-        os.write(file, lines.encode("utf-8", "replace"))
-    finally:
-        os.close(file)
-
-
-def _stamp(moment: datetime) -> str:
+def stamp(moment: datetime) -> str:
+    """A time as an event has it: ISO 8601, UTC, milliseconds."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -12,15 +12,18 @@ from mitmproxy import connection, http
 
 from werkzeugkoppler.endpoints.call import Reply, Streamed
 from werkzeugkoppler.endpoints.routes import Route
-from werkzeugkoppler.errors import Headers
+from werkzeugkoppler.errors import ApiError, Headers
 from werkzeugkoppler.exchange import Link
 from werkzeugkoppler.gate.limits import Slot
 from werkzeugkoppler.source import Source
 from werkzeugkoppler.stacks import Hold
-from werkzeugkoppler.traces import Trace, TraceWriter, begin
+from werkzeugkoppler.trace_writer import TraceWriter
+from werkzeugkoppler.traces import Content, Trace, begin
 from werkzeugkoppler.upload import Upload
 
 TRACE_HEADER = "X-Werkzeugkoppler-Trace-Id"
+MAX_PATH_CHARS = 200
+"""Of a path in a trace."""
 
 type Address = tuple[str, int, bytes, bytes]
 """Host, port, scheme and path of a request."""
@@ -75,6 +78,18 @@ class Visit:
         if task is not None:
             task.cancel()
 
+    def note_request(self) -> None:
+        """Trace what is known of any request from its head; a chat's is told by its endpoint."""
+        path = self.address[3].partition(b"?")[0].decode("utf-8", "replace")  # a query may hold a key
+        self.trace.add(
+            "proxy_request",
+            at=self.trace.began,
+            request_id=self.trace.id,
+            client_addr=self.link.client_addr,
+            method=self.method,
+            path=Content(path[:MAX_PATH_CHARS]),  # a base URL may be a key's place, by mistake
+        )
+
     def put_back(self, flow: http.HTTPFlow) -> None:
         """Let the flow show what the client sent. Not before the answer: mitmproxy would carry it there."""
         set_address(flow, self.address)
@@ -92,13 +107,25 @@ class Visits:
 
     def receive(self, flow: http.HTTPFlow) -> Visit:
         """A visit for a client's flow that has just come."""
-        trace = begin(secrets.token_hex(8))
-        visit = Visit(
-            Link(flow.client_conn, trace.id), trace, time.monotonic(), _address(flow), flow.request.method
-        )
+        keeps_content = self.traces is not None and self.traces.keeps_content
+        trace = begin(secrets.token_hex(8), keeps_content=keeps_content)
+        link = Link(flow.client_conn, trace.id)
+        visit = Visit(link, trace, time.monotonic(), _address(flow), flow.request.method)
         self._of_flow[flow] = visit
         self._of_client.setdefault(flow.client_conn.id, set()).add(visit)
         return visit
+
+    def let_in(self, visit: Visit) -> None:
+        """From now on its events are written, unless it only asks how we are."""
+        if visit.route is not None and not visit.route.is_open:
+            visit.trace.send_to(self._write)
+
+    def refuse(self, visit: Visit, error: ApiError) -> None:
+        """Note that a request was refused from its head alone (OW-30)."""
+        visit.trace.is_refused = True
+        visit.note_request()
+        visit.trace.add_error(error)
+        visit.trace.send_to(self._write)
 
     def get(self, flow: http.HTTPFlow) -> Visit | None:
         """The flow's visit; `None` for an exchange of ours."""
@@ -107,7 +134,7 @@ class Visits:
     def leave(self, client: connection.Client) -> None:
         """End what a client left behind."""
         for visit in list(self._of_client.get(client.id, ())):
-            self.end(visit, None)
+            self.end(visit, None, "client_left")
 
     @property
     def under_way(self) -> list[Visit]:
@@ -116,10 +143,15 @@ class Visits:
 
     def end_all(self) -> None:
         for visit in self.under_way:
-            self.end(visit, None)
+            self.end(visit, None, "shutdown")
 
-    def end(self, visit: Visit, flow: http.HTTPFlow | None) -> None:
-        """Let go of everything, once; `flow` is `None` where the client has left."""
+    def end(self, visit: Visit, flow: http.HTTPFlow | None, why: str = "client_left") -> None:
+        """Let go of everything, once.
+
+        Args:
+            flow: `None` where nobody waits for the answer any more.
+            why: The reason for that, or for an error of the flow.
+        """
         if visit.is_over:
             return
         visit.is_over = True
@@ -136,7 +168,7 @@ class Visits:
         if visit.task is not None:
             visit.task.cancel()
         self._log_end(visit, flow)
-        self._trace_end(visit, flow)
+        _trace_end(visit, flow, why)
 
     def _log_end(self, visit: Visit, flow: http.HTTPFlow | None) -> None:
         if self._log_line is not None:
@@ -145,19 +177,26 @@ class Visits:
             ms = round((time.monotonic() - visit.began) * 1000)
             self._log_line(visit.line(status, ms, datetime.now(UTC)))
 
-    def _trace_end(self, visit: Visit, flow: http.HTTPFlow | None) -> None:
-        if self.traces is None or visit.route is None or not visit.route.takes_slot:
-            return
-        response = flow.response if flow is not None else None
-        visit.trace.add(
-            "proxy_response",
-            request_id=visit.trace.id,
-            status_code=response.status_code if response is not None else None,
-            duration_ms=round((time.monotonic() - visit.began) * 1000),
-            bytes_written=len(response.raw_content or b"") if response is not None else 0,
-            cancelled=flow is None or flow.error is not None,
-        )
-        self.traces.write(visit.trace)
+    def _write(self, trace: Trace) -> None:
+        if self.traces is not None:
+            self.traces.write(trace)
+
+
+def _trace_end(visit: Visit, flow: http.HTTPFlow | None, why: str) -> None:
+    if not visit.trace.has("proxy_request"):
+        visit.note_request()
+    response = flow.response if flow is not None else None
+    is_cancelled = flow is None or flow.error is not None
+    visit.trace.add(
+        "proxy_response",
+        request_id=visit.trace.id,
+        status_code=response.status_code if response is not None else None,
+        duration_ms=round((time.monotonic() - visit.began) * 1000),
+        bytes_written=len(response.raw_content or b"") if response is not None else 0,
+        cancelled=is_cancelled,
+        cancelled_by=why if is_cancelled else None,
+        **visit.trace.closing,
+    )
 
 
 def set_address(flow: http.HTTPFlow, address: Address) -> None:

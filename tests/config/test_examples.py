@@ -16,6 +16,7 @@ NOT_A_DEFAULT = {
     "last_user_message_readers",
     "mcp_servers",
     "actions",
+    "detectors",
 }
 """Top-level keys that show something instead."""
 

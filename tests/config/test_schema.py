@@ -68,8 +68,10 @@ allowed_direct_commands_max_output_lines: 9
 allowed_direct_commands_max_output_bytes: 0
 direct_command_policy: every_command
 direct_command_timeout_seconds: 0.5
+detectors:
+  - {name: d, pattern: p}
 tool_memory: {enabled: off, entries: 11, bytes: 12, seconds: 13}
-traces: {enabled: off, dir: /t, keep_days: 0.5, keep_bytes: 0}
+traces: {enabled: off, content: on, dir: /t, keep_days: 0.5, keep_bytes: 0, keep_files: 14}
 logging: {level: debug, json: yes}
 """,
     )
@@ -142,8 +144,16 @@ logging: {level: debug, json: yes}
         "allowed_direct_commands_max_output_bytes": 0,
         "direct_command_policy": "every_command",
         "direct_command_timeout_seconds": 0.5,
+        "detectors": ({"name": "d", "pattern": "p"},),
         "tool_memory": {"enabled": False, "entries": 11, "bytes": 12, "seconds": 13},
-        "traces": {"enabled": False, "dir": "/t", "keep_days": 0.5, "keep_bytes": 0},
+        "traces": {
+            "enabled": False,
+            "content": True,
+            "dir": "/t",
+            "keep_days": 0.5,
+            "keep_bytes": 0,
+            "keep_files": 14,
+        },
         "logging": {"level": "DEBUG", "json": True},
     }
 

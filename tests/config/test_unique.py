@@ -15,6 +15,9 @@ mcp_servers:
 last_user_message_readers:
   - {name: a, command: c}
   - {name: a, command: c}
+detectors:
+  - {name: a, pattern: p}
+  - {name: a, pattern: p}
 actions:
   - text
   - {name: a, description: d, command: c, parameters: {}}
@@ -32,8 +35,9 @@ actions:
         "config.yaml:5:17: mcp_servers[1].server_id: is the same as in entry [0]: choose another name",
         "config.yaml:8:12: last_user_message_readers[1].name: is the same as in entry [0]:"
         " choose another name",
-        "config.yaml:13:11: actions[3].name: is the same as in entry [1]: choose another name",
-        "config.yaml:19:16: actions[3].parameters[2].name: is the same as in entry [0]: choose another name",
+        "config.yaml:11:12: detectors[1].name: is the same as in entry [0]: choose another name",
+        "config.yaml:16:11: actions[3].name: is the same as in entry [1]: choose another name",
+        "config.yaml:22:16: actions[3].parameters[2].name: is the same as in entry [0]: choose another name",
     ]
 
 

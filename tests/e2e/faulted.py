@@ -106,7 +106,8 @@ async def judged(
 
 async def _outcome(client: Client, upstream: Upstream, turn: Turn) -> Verdict:
     before = [calls(CALL_HELLO, text=EARLIER)] if turn.leg == 2 else []
-    upstream.script_for(str(turn), *before, turn.answer)
+    # More than once: on a connection that was kept alive, an end at once is not the server's last word.
+    upstream.script_for(str(turn), *before, *[turn.answer] * 3)
     usage = WITH_USAGE if turn.stream else {}
     answer = await client.chat(model=str(turn), stream=turn.stream, **usage)
     return judge(answer.status, answer.headers["content-type"], answer.body)

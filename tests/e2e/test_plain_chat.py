@@ -132,9 +132,10 @@ async def test_an_upstreams_refusal_that_is_no_error_object_becomes_one(
 async def test_an_upstream_that_gives_no_answer_is_a_502(
     client: Client, upstream: Upstream, answer: Cut | Raw | Json
 ) -> None:
-    upstream.script(answer)
+    upstream.script(*[answer] * 3)  # an end at once of a connection that was kept alive is no answer yet
     received = await client.chat()
     assert (received.status, received.error["code"]) == (502, "upstream_error")
+    upstream.reset()
 
 
 @pytest.mark.contract("WK-142", "OW-51")

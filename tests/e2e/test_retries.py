@@ -14,7 +14,7 @@ from tests.e2e.client import Client, Transcript
 from tests.e2e.declared import CALL_HELLO, HELLO
 from tests.e2e.launch import SERVICE_KEY, Command
 from tests.e2e.proxy import Proxy, running
-from tests.e2e.test_traces import of, trace
+from tests.e2e.trace_files import of, trace
 from tests.fakes.answers import RESET, Answer, Cut, Hang, Json, Sse, calls, says
 from tests.fakes.chunks import chunk
 from tests.fakes.upstream import Upstream
@@ -97,7 +97,7 @@ async def test_a_refusal_is_not_asked_again(
 
 @pytest.mark.contract("WK-145", "WK-136", "WK-151")
 async def test_a_plain_answer_has_the_last_failure(client: Client, upstream: Upstream) -> None:
-    upstream.script(Cut(b""), Cut(b""), BUSY)
+    upstream.script(HALF, NO_MODEL, BUSY)
     answer = await client.chat()
     assert (answer.status, answer.body) == (503, BUSY_BODY)
     assert len(upstream.chats) == 3

@@ -15,7 +15,7 @@ from tests.e2e.client import Client, question
 from tests.e2e.launch import SERVICE_KEY, Command
 from tests.e2e.proxy import POLL_SECONDS, Proxy, running
 from tests.e2e.stages import STAGES, Stage, World
-from tests.e2e.test_traces import of, trace, trace_names
+from tests.e2e.trace_files import of, trace, trace_names
 from tests.e2e.wire import Wire, chat_head, chat_request, connected
 from tests.fakes.answers import Hang, says
 from tests.fakes.lifelines import Lifelines

@@ -47,6 +47,7 @@ async def test_a_start_tells_where_it_is_what_it_has_and_what_to_try(
         told = proxy.output
         assert f"listens      {proxy.url}/v1 (with a key)" in told and upstream.url in told
         assert "1 (1 from actions)" in told and "by @@ in a message: ls, git *" in told
+        assert "./run.sh inspect --last" in told
         assert f"curl -N {proxy.url}/v1/chat/completions" in told and SERVICE_KEY not in told
 
 

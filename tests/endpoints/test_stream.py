@@ -10,6 +10,7 @@ import pytest
 from tests.endpoints.outlet import KeptOutlet
 from werkzeugkoppler.endpoints.stream import HEADERS, write_stream
 from werkzeugkoppler.errors import ApiError, UpstreamError
+from werkzeugkoppler.traces import begin
 from werkzeugkoppler.wire.sse import DONE, KEEPALIVE
 
 OURS = (("x-trace", "t1"),)
@@ -26,7 +27,7 @@ async def turn(*items: bytes | Exception) -> AsyncGenerator[bytes]:
 async def written(turn: AsyncGenerator[bytes], keepalive_seconds: float = 0) -> KeptOutlet:
     outlet = KeptOutlet()
     with anyio.fail_after(5):
-        await write_stream(outlet, turn, keepalive_seconds=keepalive_seconds, headers=OURS)
+        await write_stream(outlet, turn, keepalive_seconds=keepalive_seconds, headers=OURS, trace=begin("t1"))
     return outlet
 
 
@@ -82,7 +83,7 @@ async def test_a_silent_turn_is_kept_alive() -> None:
         await outlet.wait_for(KEEPALIVE, times=3)
 
     with anyio.fail_after(5):
-        await write_stream(outlet, silent(), keepalive_seconds=0.01, headers=OURS)
+        await write_stream(outlet, silent(), keepalive_seconds=0.01, headers=OURS, trace=begin("t1"))
     assert outlet.headers == (*HEADERS, *OURS)
     assert outlet.body.replace(KEEPALIVE, b"") == b"data: one\n\n"
 
@@ -96,7 +97,9 @@ async def test_an_error_after_a_keepalive_is_an_event() -> None:
         yield b""
 
     with anyio.fail_after(5):
-        await write_stream(outlet, silent_then_refused(), keepalive_seconds=0.01, headers=())
+        await write_stream(
+            outlet, silent_then_refused(), keepalive_seconds=0.01, headers=(), trace=begin("t1")
+        )
     assert outlet.status == 200
     assert outlet.body.endswith(b"\n\n" + DONE)
     assert b'"busy"' in outlet.body
@@ -111,7 +114,7 @@ async def test_a_client_that_is_behind_gets_no_keepalive() -> None:
         yield b"data: one\n\n"
 
     with anyio.fail_after(5):
-        await write_stream(outlet, wait_for_head(), keepalive_seconds=0.01, headers=())
+        await write_stream(outlet, wait_for_head(), keepalive_seconds=0.01, headers=(), trace=begin("t1"))
     assert outlet.body == b"data: one\n\n"
 
 
@@ -126,7 +129,7 @@ async def test_silence_is_counted_from_the_last_write() -> None:
         await ticked.wait()
 
     with anyio.fail_after(5):
-        await write_stream(outlet, talking(), keepalive_seconds=0.01, headers=())
+        await write_stream(outlet, talking(), keepalive_seconds=0.01, headers=(), trace=begin("t1"))
     assert outlet.body == b"data: one\n\n"
 
 
@@ -143,7 +146,7 @@ async def test_a_client_that_leaves_ends_the_turn(seconds: float) -> None:
             closed.set()
 
     async def write() -> None:
-        await write_stream(outlet, endless(), keepalive_seconds=seconds, headers=())
+        await write_stream(outlet, endless(), keepalive_seconds=seconds, headers=(), trace=begin("t1"))
 
     with anyio.fail_after(5):
         async with anyio.create_task_group() as tasks:

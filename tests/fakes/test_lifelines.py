@@ -15,7 +15,8 @@ async def test_a_program_is_let_go() -> None:
             async with await anyio.open_process(line, stdout=subprocess.PIPE) as process:
                 await lifelines.running(1)
                 await lifelines.let_go()
-                assert process.stdout and await process.stdout.receive() == b"let go\n"
+                assert process.stdout
+                assert b"".join([piece async for piece in process.stdout]) == b"let go\n"
                 await lifelines.running(0)
 
 

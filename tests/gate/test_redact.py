@@ -2,7 +2,7 @@
 
 import pytest
 
-from werkzeugkoppler.gate.redact import MAX_CHARS, shown
+from werkzeugkoppler.gate.redact import MAX_CHARS, redacted, shown
 
 
 def test_a_short_body_is_shown_as_it_is() -> None:
@@ -51,3 +51,21 @@ def test_what_looks_like_a_key_is_taken_out(body: str) -> None:
 def test_counts_of_tokens_are_no_keys() -> None:
     body = b'{"usage": {"total_tokens": 7}, "max_tokens": 5}'
     assert shown(body, []) == body.decode()
+
+
+@pytest.mark.contract("OW-40")
+@pytest.mark.parametrize("at", range(90, 112))
+def test_where_the_middle_is_left_out_no_half_of_a_key_stays(at: int) -> None:
+    key = "KEYKEYKEYKEY"
+    text = "x" * at + key + "x" * 20_000 + key + "x" * at
+    shortened = redacted(text, [key], 200)
+    assert "K" not in shortened and len(shortened) < 240
+
+
+def test_a_key_with_a_quote_is_found_in_json() -> None:
+    assert redacted('{"content": "a\\"secret\\u00fc"}', ['a"secretü'], 200) == '{"content": "[removed]"}'
+
+
+def test_where_there_is_nothing_but_keys_no_piece_of_one_stays() -> None:
+    key = "KEY" * 333
+    assert "K" not in redacted(key * 20, [key], 200)

@@ -11,6 +11,7 @@ from tests.turn.relaying import IDENTITY, feed, is_ours, new_answer
 from tests.turn.test_engine import Reply, World, result_of, running
 from werkzeugkoppler.endpoints.stream import write_stream
 from werkzeugkoppler.errors import Cause, UpstreamError
+from werkzeugkoppler.traces import begin
 from werkzeugkoppler.turn.collect import PlainAnswer
 from werkzeugkoppler.wire.assemble import ToolCall
 from werkzeugkoppler.wire.sse import SseEvent, SseReader
@@ -71,7 +72,7 @@ async def answered(turn: tuple[Sent, ...], last: Reply, *, plain: bool) -> Verdi
     outlet = KeptOutlet()
     with anyio.fail_after(5):
         if not plain:
-            await write_stream(outlet, running(world), keepalive_seconds=0, headers=())
+            await write_stream(outlet, running(world), keepalive_seconds=0, headers=(), trace=begin("t1"))
             return judge(outlet.status or 0, dict(outlet.headers)["content-type"], outlet.body)
         try:
             body = b"".join([item async for item in running(world, plain=True)])

@@ -300,3 +300,19 @@ async def test_a_list_is_not_waited_for_as_long_as_an_answer(
     async with opened(server.url, read_timeout=60) as upstream:
         with pytest.raises(UpstreamError, match="nothing came within"):
             await ask(upstream, method="GET", url=f"{upstream.base_url}/v1/models", body=b"")
+
+
+async def test_a_kept_connection_that_was_closing_is_replaced(server: Upstream, upstream: OpenAiHttp) -> None:
+    for _ in range(3):
+        server.script(Json(1), Cut(b""), Json(2))
+        assert await ask(upstream) == (200, b"1")
+        assert await ask(upstream) == (200, b"2")
+    assert upstream.state.ok
+
+
+async def test_a_new_connection_that_ends_without_an_answer_has_failed(
+    server: Upstream, upstream: OpenAiHttp
+) -> None:
+    server.script(Cut(b""), Json(1))
+    await failure(upstream)
+    assert len(server.chats) == 1

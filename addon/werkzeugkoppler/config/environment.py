@@ -16,7 +16,11 @@ PREFIX = "WERKZEUGKOPPLER_"
 PATH_VARIABLE = f"{PREFIX}CONFIG"
 """Names the config file."""
 
-_FURTHER: dict[str, Path] = {"LOG_LEVEL": ("logging", "level"), "LOG_JSON": ("logging", "json")}
+_FURTHER: dict[str, Path] = {
+    "LOG_LEVEL": ("logging", "level"),
+    "LOG_JSON": ("logging", "json"),
+    "TRACES_DIR": ("traces", "dir"),
+}
 """Variables whose key is not at the top."""
 
 _NO_KEYS = ("CONFIG", "DOCTOR_KEY")

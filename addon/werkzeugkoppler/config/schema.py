@@ -21,6 +21,7 @@ from pydantic_core import PydanticCustomError
 
 from werkzeugkoppler.config.address import ServiceAddress, is_loopback, service_address, upstream_url
 from werkzeugkoppler.config.aliases import aliased, without_second_names
+from werkzeugkoppler.config.detector_section import Detector
 from werkzeugkoppler.config.reader_section import Reader
 from werkzeugkoppler.config.section import (
     ApiKey,
@@ -33,7 +34,17 @@ from werkzeugkoppler.config.section import (
 )
 from werkzeugkoppler.config.tool_sections import Action, McpServer, Parameter
 
-__all__ = ["Action", "Logging", "McpServer", "Parameter", "Reader", "Settings", "ToolMemory", "Traces"]
+__all__ = [
+    "Action",
+    "Detector",
+    "Logging",
+    "McpServer",
+    "Parameter",
+    "Reader",
+    "Settings",
+    "ToolMemory",
+    "Traces",
+]
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
 LEVELS = {name: name for name in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")} | {"WARN": "WARNING"}
@@ -54,11 +65,15 @@ class Traces(Section):
     """The record of each turn, one file a turn."""
 
     enabled: bool = True
+    content: bool = False
+    """With what was said, without keys and cut."""
     dir: str | None = None
     keep_days: Annotated[float, Field(ge=0)] = 14
     """Days; 0 = no limit."""
     keep_bytes: Annotated[int, Field(ge=0)] = 256 * 1024 * 1024
     """Bytes of all files together; 0 = no limit."""
+    keep_files: Annotated[int, Field(ge=0)] = 20_000
+    """0 = no limit."""
 
     def folder(self, environ: Mapping[str, str]) -> Path:
         """Where the traces go: `dir`, or the user's state folder where none is set (F24)."""
@@ -189,6 +204,7 @@ class Settings(Section):
     direct_command_policy: Literal["first_token", "every_command"] = "first_token"
     direct_command_timeout_seconds: Annotated[float, Field(ge=0)] = 60
     """0: no limit."""
+    detectors: Annotated[tuple[Detector, ...], a_tuple_of] = ()
     tool_memory: ToolMemory = ToolMemory()
     traces: Traces = Traces()
     logging: Logging = Logging()

@@ -13,6 +13,7 @@ def repeated_names(values: dict[str, Any]) -> Iterator[Problem]:
     """
     yield from _repeated(values.get("mcp_servers"), "server_id", ("mcp_servers",))
     yield from _repeated(values.get("last_user_message_readers"), "name", ("last_user_message_readers",))
+    yield from _repeated(values.get("detectors"), "name", ("detectors",))
     actions = values.get("actions")
     yield from _repeated(actions, "name", ("actions",))
     for index, action in enumerate(actions if isinstance(actions, list) else []):

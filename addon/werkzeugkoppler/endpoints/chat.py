@@ -35,10 +35,12 @@ async def chat(call: Call) -> Reply | Streamed:
     call.trace.add(
         "proxy_request",
         request_id=call.trace.id,
-        client_addr=":".join(map(str, call.link.client_conn.peername[:2])),
+        client_addr=call.link.client_addr,
         model=request.model,
         stream=request.stream,
         tool_count=len(request.tools),
+        bytes=len(call.body),
+        body=call.trace.content(call.body),
     )
     if call.stack.settings.allowed_direct_commands:
         code = latest_command(request.messages)
@@ -55,7 +57,8 @@ async def chat(call: Call) -> Reply | Streamed:
 
     async def write(outlet: Outlet, headers: Headers) -> None:
         seconds = call.stack.settings.stream_keepalive_seconds
-        await write_stream(outlet, _turn(call, request), keepalive_seconds=seconds, headers=headers)
+        turn = _turn(call, request)
+        await write_stream(outlet, turn, keepalive_seconds=seconds, headers=headers, trace=call.trace)
 
     return Streamed(write)
 
@@ -76,7 +79,7 @@ async def _turn(call: Call, asked: ChatRequest) -> AsyncGenerator[bytes]:
 
     def note_leg(number: int, leg: Leg) -> None:
         stack.last_model = answer.model
-        effects.note_leg(number, leg)
+        effects.note_leg(number, leg, answer.model)
 
     def note_end(last: Draft, leg: Leg) -> None:
         conversation.end(last, leg, answer.content)

@@ -39,9 +39,12 @@ async def direct(call: Call, request: ChatRequest, code: str) -> Reply | Streame
         patterns, which = settings.allowed_direct_commands, settings.direct_command_policy
         await anyio.to_thread.run_sync(policy.check, code, patterns, which)
     except ApiError as error:
+        call.trace.add("permission_denied", action="direct_command", by="direct_command_policy")
         if not request.stream:
             raise
         refused = error
+    else:
+        call.trace.add("permission_granted", action="direct_command", by="direct_command_policy")
     model = request.model or settings.upstream_default_model or call.stack.shown_model
     head = {"id": f"chatcmpl-{call.trace.id}", "created": int(time.time()), "model": model}
     run = _Run(call)
@@ -51,7 +54,7 @@ async def direct(call: Call, request: ChatRequest, code: str) -> Reply | Streame
     async def write(outlet: Outlet, headers: Headers) -> None:
         answer = _refused(head, refused) if refused else _streamed(head, run, code)
         seconds = settings.stream_keepalive_seconds
-        await write_stream(outlet, answer, keepalive_seconds=seconds, headers=headers)
+        await write_stream(outlet, answer, keepalive_seconds=seconds, headers=headers, trace=call.trace)
 
     return Streamed(write)
 
@@ -62,6 +65,8 @@ class _Run:
 
     call: Call
     ended: Ended = field(default_factory=Ended)
+    said: list[str] = field(default_factory=list)
+    """The answer, where the trace is to have it."""
 
     async def whole(self, code: str) -> str:
         """The whole answer, as it may have been edited."""
@@ -70,19 +75,22 @@ class _Run:
             async with self._answering(code) as pieces:
                 return 200, await _joined(pieces)
 
-        with self._traced():
+        with self._traced(code):
             done = await exchange.act(self.call.link, _act(code), perform)
+            self._note(done[1] if done else "")
         if done is None:
             raise _denied()
         return done[1]
 
     async def pieces(self, code: str) -> AsyncGenerator[str]:
         """The answer as it comes."""
-        with self._traced():
+        with self._traced(code):
             try:
                 async with exchange.live_act(self.call.link, _act(code), self._answering) as pieces:
                     async for piece in pieces:
-                        yield piece.decode("utf-8", "replace")
+                        text = piece.decode("utf-8", "replace")
+                        self._note(text)
+                        yield text
             except Killed as error:
                 raise _denied() from error
 
@@ -99,17 +107,24 @@ class _Run:
         )
 
     @contextmanager
-    def _traced(self) -> Iterator[None]:
+    def _traced(self, code: str) -> Iterator[None]:
         began = time.monotonic()
         try:
             yield
         finally:
-            self.call.trace.add(
+            trace = self.call.trace
+            trace.add(
                 "direct_command",
                 return_code=self.ended.return_code,
                 bytes=self.ended.output_bytes,
                 duration_ms=round((time.monotonic() - began) * 1000),
+                code=trace.content(code),
+                output=trace.content("".join(self.said)),
             )
+
+    def _note(self, text: str) -> None:
+        if self.call.trace.keeps_content:
+            self.said.append(text)
 
 
 async def _joined(pieces: AsyncIterator[bytes]) -> str:

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -13,11 +12,13 @@ from anyio import Event, move_on_after, sleep
 
 from werkzeugkoppler import exchange
 from werkzeugkoppler.endpoints.call import Call
+from werkzeugkoppler.endpoints.leg_trace import LegTrace
 from werkzeugkoppler.endpoints.traced import traced
 from werkzeugkoppler.errors import UpstreamError
 from werkzeugkoppler.tools.tool import Progress, Tool, ToolResult
 from werkzeugkoppler.turn import asking
 from werkzeugkoppler.turn.calling import Tell
+from werkzeugkoppler.turn.detect import fired
 from werkzeugkoppler.turn.leg import Leg
 from werkzeugkoppler.turn.retry import is_noted
 from werkzeugkoppler.upstreams.refusal import read_refusal
@@ -59,13 +60,13 @@ class Effects:
         self._call = call
         self._stream = stream
         self._tools = tools
-        self._leg_began = 0.0
+        self._legs = LegTrace(call.trace)
         self._retries: Counter[int] = Counter()  # of each leg
 
     @asynccontextmanager
     async def ask(self, body: bytes, number: int) -> AsyncIterator[asking.Reply]:
         """See `asking.Ask`."""
-        self._leg_began = time.monotonic()
+        self._legs.ask(number, body)
         upstream = self._call.stack.upstream
         accept = EVENT_STREAM if self._stream else "application/json"
         headers = (*JSON_HEADERS, ("accept", accept))
@@ -79,29 +80,24 @@ class Effects:
                     f"the upstream answered {answer.status} with {kind or 'nothing'}, no completion"
                 )
             is_stream = kind == EVENT_STREAM or (self._stream and not kind.endswith("json"))
-            yield _UpstreamReply(is_stream, answer.pieces)
+            self._legs.accepted()
+            yield _UpstreamReply(is_stream, self._legs.noting(answer.pieces))
             answer.note_repairs(self._repairs())
 
     async def wait(self, number: int, error: UpstreamError, seconds: float) -> None:
         """See `asking.Wait`."""
         self._retries[number] += 1
         retry = self._retries[number]
-        if is_noted(retry):  # a trace is in memory until its turn ends, and retries may have no end
+        if is_noted(retry):  # retries may have no end
             wait_ms = round(seconds * 1000)
             self._call.trace.add("retry", leg=number, retry=retry, error=error.summary, wait_ms=wait_ms)
         await sleep(seconds)
 
-    def note_leg(self, number: int, leg: Leg) -> None:
+    def note_leg(self, number: int, leg: Leg, model: str) -> None:
         """Trace a leg that ended."""
-        self._call.trace.add(
-            "leg",
-            leg=number,
-            finish_reason=leg.finish_reason,
-            usage=leg.usage,
-            tool_calls=len(leg.calls) or None,
-            repairs=list(leg.repairs) or None,
-            duration_ms=_ms_since(self._leg_began),
-        )
+        self._legs.end(number, leg, model)
+        for name in fired(leg.message.get("content"), self._call.stack.settings.detectors):
+            self._call.trace.add("detector_fired", detector=name, leg=number)
 
     async def pause(self, ended: Event) -> None:
         """See `calling.Pause`."""
@@ -111,8 +107,16 @@ class Effects:
     async def call_tool(self, call: ToolCall, number: int, tell: Tell) -> str:
         """See `calling.CallTool`."""
         trace = self._call.trace
-        trace.add("tool_call", call_id=call.id, name=call.name, leg=number, bytes=len(call.arguments))
-        with traced(trace, "tool_result", call_id=call.id) as outcome:
+        trace.add(
+            "tool_call",
+            call_id=call.id,
+            name=call.name,
+            leg=number,
+            bytes=len(call.arguments),
+            arguments=trace.content(call.arguments),
+        )
+        is_called = {"call_id": call.id, "name": call.name}
+        with traced(trace, "tool_result", if_cancelled="tool_cancelled", **is_called) as outcome:
             return outcome.of(await self._act(call, number, tell), denied=DENIED.text())
 
     async def _act(self, call: ToolCall, number: int, tell: Tell) -> tuple[int, str] | None:
@@ -146,7 +150,3 @@ async def _run(tool: Tool, arguments: str, tell: Progress) -> ToolResult:
     except Exception as error:  # boundary: the model is told, the turn goes on
         logger.exception("The tool %s/%s failed", tool.source, tool.name)
         return ToolResult(False, f"the tool failed: {error}")
-
-
-def _ms_since(began: float) -> int:
-    return round((time.monotonic() - began) * 1000)

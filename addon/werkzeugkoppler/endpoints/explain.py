@@ -13,6 +13,7 @@ from typing import Any
 
 from anyio import to_thread
 
+from werkzeugkoppler.config.secrets import known_secrets
 from werkzeugkoppler.endpoints.call import Call, Reply
 from werkzeugkoppler.endpoints.composing import Composed, composed
 from werkzeugkoppler.endpoints.tokens import Tokens, known_tokens
@@ -61,7 +62,7 @@ async def explain(call: Call, asked: ChatRequest) -> Reply:
 def _explanation(call: Call, asked: ChatRequest, made: Composed, url: str, ms: float) -> str:
     """The answer's body; for a thread, as counting tokens and comparing take time."""
     tokens = known_tokens()
-    body, secrets = made.draft.body().decode(), call.stack.settings.secrets
+    body, secrets = made.draft.body().decode(), known_secrets(call.stack.settings)
     diff = _diff(call.body.decode(), body)
     explanation = {
         "object": "werkzeugkoppler.explanation",

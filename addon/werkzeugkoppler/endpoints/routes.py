@@ -16,9 +16,9 @@ class Route:
     method: str
     endpoint: Endpoint
     is_open: bool = False
-    """Answered without the service key."""
+    """Answered without the service key, and not traced: it is asked for all the time."""
     takes_slot: bool = False
-    """Counts against `max_concurrent_requests`, and is traced."""
+    """Counts against `max_concurrent_requests`."""
 
 
 ROUTES = {

@@ -7,6 +7,7 @@ from contextlib import aclosing, contextmanager
 
 from werkzeugkoppler.endpoints.call import Outlet, error_reply
 from werkzeugkoppler.errors import ApiError, Headers, internal_error
+from werkzeugkoppler.traces import Trace
 from werkzeugkoppler.wire.http import EVENT_STREAM
 from werkzeugkoppler.wire.jsontext import dumps
 from werkzeugkoppler.wire.sse import DONE, KEEPALIVE, event
@@ -23,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 async def write_stream(
-    outlet: Outlet, turn: AsyncGenerator[bytes], *, keepalive_seconds: float, headers: Headers
+    outlet: Outlet, turn: AsyncGenerator[bytes], *, keepalive_seconds: float, headers: Headers, trace: Trace
 ) -> None:
     """Write a turn to the client.
 
@@ -33,9 +34,10 @@ async def write_stream(
     Args:
         keepalive_seconds: Silence after which a comment is sent; 0 or less: never (WK-127).
         headers: Added to the response's.
+        trace: Told of errors, and of how many keepalives were sent.
     """
     try:
-        with _keepalive(outlet, keepalive_seconds, headers):
+        with _keepalive(outlet, keepalive_seconds, headers, trace):
             async with aclosing(turn):
                 async for data in turn:
                     if not outlet.started:
@@ -43,16 +45,17 @@ async def write_stream(
                     if data:
                         await outlet.write(data)
     except ApiError as error:
-        await write_error(outlet, error, headers)
+        await write_error(outlet, error, headers, trace)
     except Exception:  # boundary: the client is told, whatever it was
         logger.exception("A streamed turn failed")
-        await write_error(outlet, internal_error(), headers)
+        await write_error(outlet, internal_error(), headers, trace)
     else:
         outlet.end()
 
 
-async def write_error(outlet: Outlet, error: ApiError, headers: Headers) -> None:
+async def write_error(outlet: Outlet, error: ApiError, headers: Headers, trace: Trace) -> None:
     """End an answer with an error, in the way that is left: an event, or a response of its own (F18)."""
+    trace.add_error(error)
     if outlet.started:
         await outlet.write(event(dumps({"error": error.error()})) + DONE)
         outlet.end()
@@ -62,7 +65,7 @@ async def write_error(outlet: Outlet, error: ApiError, headers: Headers) -> None
 
 
 @contextmanager
-def _keepalive(outlet: Outlet, seconds: float, headers: Headers) -> Iterator[None]:
+def _keepalive(outlet: Outlet, seconds: float, headers: Headers, trace: Trace) -> Iterator[None]:
     """Send a comment whenever nothing went out for a while.
 
     A timer of the loop, not a task: a stream that flows pays one timer for each interval.
@@ -79,6 +82,7 @@ def _keepalive(outlet: Outlet, seconds: float, headers: Headers) -> Iterator[Non
                 outlet.start(200, (*HEADERS, *headers))
             if outlet.has_room():
                 outlet.write_now(KEEPALIVE)
+                trace.closing["keepalives"] = trace.closing.get("keepalives", 0) + 1
             due = loop.time() + seconds
         timers[0] = loop.call_at(due, tick)
 

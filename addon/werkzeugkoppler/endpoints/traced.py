@@ -19,6 +19,7 @@ class Outcome:
     is_cancelled: bool = False
     size: int | None = None
     """Characters of the text that came of it."""
+    text: str | None = None
 
     def of(self, done: tuple[int, str] | None, *, denied: str) -> str:
         """Note what `exchange.act` gave.
@@ -31,13 +32,17 @@ class Outcome:
         """
         self.is_denied = done is None
         status, text = done or (403, denied)
-        self.success, self.size = 200 <= status < 300, len(text)
+        self.success, self.size, self.text = 200 <= status < 300, len(text), text
         return text
 
 
 @contextmanager
-def traced(trace: Trace, type: str, **fields: Any) -> Iterator[Outcome]:
-    """Note an event about what is done in here, when it has ended, however that comes."""
+def traced(trace: Trace, type: str, *, if_cancelled: str | None = None, **fields: Any) -> Iterator[Outcome]:
+    """Note an event about what is done in here, when it has ended, however that comes.
+
+    Args:
+        if_cancelled: The event's type where it was broken off.
+    """
     began = time.monotonic()
     outcome = Outcome()
     try:
@@ -47,11 +52,12 @@ def traced(trace: Trace, type: str, **fields: Any) -> Iterator[Outcome]:
         raise
     finally:
         trace.add(
-            type,
+            if_cancelled if if_cancelled and outcome.is_cancelled else type,
             **fields,
             success=outcome.success,
             denied=outcome.is_denied or None,
             cancelled=outcome.is_cancelled or None,
             bytes=outcome.size,
             duration_ms=round((time.monotonic() - began) * 1000),
+            content=trace.content(outcome.text),
         )

@@ -230,12 +230,14 @@ class StreamedAnswer:
             and seen_usage is chunk.get("usage")
             and len(chunk["choices"]) == 1
             and choice.get("index") == 0
+            and "message" not in choice
         ):
             return released + self._identity.told(written, chunk, chunk)
         is_cut = is_finish_hidden or any(key not in shown_delta for key in delta)
         if is_cut and not any(seen_delta.values()) and seen_finish is None:
             return b""  # nothing is left of it
         seen = {**choice, "index": 0, "delta": seen_delta}
+        seen.pop("message", None)
         if seen_finish != choice.get("finish_reason"):
             seen["finish_reason"] = seen_finish
         usage = {"usage": seen_usage} if "usage" in chunk else {}
@@ -243,9 +245,12 @@ class StreamedAnswer:
 
     def _delta_of(self, choice: dict[str, Any]) -> Delta | None:
         """The choice's delta, an empty one where it has none; `None` for a choice that is not to be seen."""
-        delta = choice.get("delta")
+        delta, message = choice.get("delta"), choice.get("message")
         if isinstance(delta, dict):
             return delta
+        if isinstance(message, dict):
+            self._assembler.mended("a chunk had a message in place of a delta")
+            return message
         if finish_reason_of(choice) is not None:
             self._assembler.mended("the finish had no delta")
         elif not self._begun:

@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 from io import BytesIO
+from types import SimpleNamespace
 
 import aiohttp
-from anyio import fail_after, move_on_after
+from anyio import current_time, fail_after, move_on_after
 
 from werkzeugkoppler.errors import Cause, Headers, UpstreamError
 from werkzeugkoppler.upstreams.base import UpstreamState
@@ -20,6 +22,12 @@ WHOLE_BYTES = 256 * 1024
 KEEP_ALIVE_SECONDS = 4.0
 """How long an idle connection is kept: uvicorn, Node and llama.cpp close theirs after five, and a POST
 that meets a connection being closed cannot be sent again safely."""
+
+STALE_SECONDS = 1.0
+"""How soon after a request a connection ends that was being closed already: later the server had begun."""
+
+MAX_SENDINGS = 3
+"""Of one request: a server that closes idle connections closes several at a time."""
 
 DRAIN_SECONDS = 0.1
 """How long to wait for the end of a body whose end mark has come: then its connection is used again."""
@@ -56,6 +64,7 @@ class OpenAiHttp:
             # Compressed events would come in bursts.
             headers={"Accept-Encoding": "identity", "User-Agent": "werkzeugkoppler"},
             trust_env=False,
+            trace_configs=[_noting_kept_connections()],
         )
 
     async def close(self) -> None:
@@ -67,14 +76,7 @@ class OpenAiHttp:
         """See `Upstream.send`."""
         assert self._session is not None, "open() comes first"
         with self._renamed_errors(Cause.CONNECTION), fail_after(self._head_seconds):
-            response = await self._session.request(
-                request.method,
-                request.url,
-                data=_body(request.body),
-                headers=[*request.headers, *self._key_for(request.url)],
-                allow_redirects=False,  # the key would go along
-                timeout=self._list_timeout if request.method == "GET" else self._timeout,
-            )
+            response = await self._head_of(request)
         self.state.ok, self.state.error = True, None
         try:
             yield MadeAnswer(
@@ -86,6 +88,31 @@ class OpenAiHttp:
                     await response.content.readany()
         finally:
             response.close()  # gives the connection back where the body was read to its end
+
+    async def _head_of(self, request: HttpRequest) -> aiohttp.ClientResponse:
+        """Send a request until its answer begins.
+
+        A connection that was kept alive may be closing just then. Where it ends at once, before the head of
+        an answer, the request goes out again on another one; on a new connection it has failed.
+        """
+        assert self._session is not None
+        for further in reversed(range(MAX_SENDINGS)):  # pragma: no branch - the last one returns or raises
+            sent, began = _Sent(), current_time()
+            try:
+                return await self._session.request(
+                    request.method,
+                    request.url,
+                    data=_body(request.body),
+                    headers=[*request.headers, *self._key_for(request.url)],
+                    allow_redirects=False,  # the key would go along
+                    timeout=self._list_timeout if request.method == "GET" else self._timeout,
+                    trace_request_ctx=sent,
+                )
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+                is_stale = sent.on_kept_connection and current_time() - began < STALE_SECONDS
+                if not is_stale or not further:
+                    raise
+        raise AssertionError("not reached")
 
     def _key_for(self, url: str) -> Headers:
         """The key goes to the server it is for, also where somebody edited the flow's address."""
@@ -107,6 +134,23 @@ class OpenAiHttp:
                 # The answer had begun: to ask again would have a slow model write it all once more.
                 raise UpstreamError(message, cause=Cause.CONNECTION, can_retry=False) from error
             raise UpstreamError(message, cause=cause) from error
+
+
+@dataclass(slots=True)
+class _Sent:
+    """One sending of a request."""
+
+    on_kept_connection: bool = False
+    """An earlier request had used its connection."""
+
+
+def _noting_kept_connections() -> aiohttp.TraceConfig:
+    async def note(_session: object, context: SimpleNamespace, _params: object) -> None:
+        context.trace_request_ctx.on_kept_connection = True
+
+    config = aiohttp.TraceConfig()
+    config.on_connection_reuseconn.append(note)
+    return config
 
 
 def _body(body: bytes) -> bytes | BytesIO | None:

@@ -154,7 +154,10 @@ class MessageAssembler:
             self.mended("an id was no text")
             id_ = str(id_)
         id_ = id_ if isinstance(id_, str) and id_ not in NO_ID else None
-        return id_, name if isinstance(name, str) else "", piece or ""
+        name = name if isinstance(name, str) else ""
+        if name != (name := name.strip()):
+            self.mended("a name had spaces around it")
+        return id_, name, piece or ""
 
     def _call_of(self, index: Any, id_: str | None, name: str, piece: str) -> CallDraft:
         """The call that a delta with these parts belongs to, a new one where it can be none of the known."""

@@ -168,9 +168,9 @@ class StreamedCompletion:
         for key, value in choice.items():
             if key == "logprobs":
                 self._choice[key] = join_logprobs(self._choice.get(key), value)
-            elif key not in ("index", "delta", "finish_reason") and value is not None:
+            elif key not in ("index", "delta", "message", "finish_reason") and value is not None:
                 self._choice[key] = value
-        delta = choice.get("delta")
+        delta = choice.get("delta") or choice.get("message")
         if isinstance(delta, dict):
             self.message.add(delta)
             for call in calls_of(delta):

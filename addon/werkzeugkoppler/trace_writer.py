@@ -1,0 +1,226 @@
+"""The files of the traces, written by a thread of their own as events come, and pruned."""
+
+import json
+import logging
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from werkzeugkoppler.config.schema import Settings
+from werkzeugkoppler.config.secrets import known_secrets
+from werkzeugkoppler.traces import REFUSED, SUFFIX, Content, Trace
+
+MAX_WAITING = 10_000
+"""Traces that may wait for a slow disk: a few MB. Over it they are dropped, with a warning."""
+MAX_WAITING_WITH_CONTENT = 100
+"""Over it contents are left out: they may be large."""
+PRUNE_SECONDS = 600.0
+"""Between two looks for old files, at the most."""
+PRUNE_FILES = 1000
+"""New files after which there is a look, however soon: a flood of requests must not fill the disk."""
+PRUNE_BYTES = 16 * 1024 * 1024
+"""The same for what was written."""
+MAX_REFUSED = 1000
+"""Files of refused requests."""
+GATHER_SECONDS = 0.2
+"""Events are written in batches: to wake for each would cost a busy proxy a tenth of its time."""
+CLOSE_SECONDS = 2.0
+"""How long the last traces may take at the end."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How much is kept; 0 is no limit."""
+
+    seconds: float = 0
+    """Age over which files go."""
+    bytes: int = 0
+    """Of all files together."""
+    files: int = 0
+
+
+class TraceWriter:
+    """Writes the events of traces, and deletes old files.
+
+    Args:
+        directory: Made if it is not there.
+        keeps_content: Whether traces are to have contents; see `Trace.content`.
+        secrets: What is taken out of contents.
+    """
+
+    def __init__(
+        self, directory: Path, keep: Keep, *, keeps_content: bool = False, secrets: Iterable[str] = ()
+    ) -> None:
+        self._directory = directory
+        self._keep = keep
+        self._keeps_content = keeps_content
+        self._secrets = frozenset(secrets)
+        self._waiting: queue.Queue[Trace | None] = queue.Queue(MAX_WAITING)
+        self._thread = threading.Thread(target=self._run, name="trace writer", daemon=True)
+        self._closing = threading.Event()
+        self._warned: set[str] = set()
+        # Since the last look for old files:
+        self._new_files = self._new_bytes = 0
+        self._next_prune = 0.0
+
+    @property
+    def keeps_content(self) -> bool:
+        """Contents are wanted, and the disk keeps up."""
+        if self._keeps_content and self._waiting.qsize() > MAX_WAITING_WITH_CONTENT:
+            self._warn("Traces are without contents while the disk is too slow")
+            return False
+        return self._keeps_content
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Take more out of contents, after a config has changed."""
+        self._secrets |= frozenset(secrets)
+
+    def open(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        """Write what waits, for `CLOSE_SECONDS` at the most."""
+        self._closing.set()
+        try:
+            self._waiting.put(None, timeout=CLOSE_SECONDS)
+        except queue.Full:
+            return
+        self._thread.join(CLOSE_SECONDS)
+
+    def write(self, trace: Trace) -> None:
+        """Have the events of a trace written; never blocks."""
+        if trace.is_waiting:
+            return
+        trace.is_waiting = True
+        try:
+            self._waiting.put_nowait(trace)
+        except queue.Full:
+            trace.is_waiting = False
+            self._warn_lost("the disk is too slow")
+
+    # In the thread
+
+    def _run(self) -> None:
+        trace = self._waiting.get()
+        while trace is not None:
+            self._closing.wait(GATHER_SECONDS)
+            while trace is not None:
+                self._guarded(self._append, trace)
+                if self._is_prune_due():  # here: a flood may leave no pause between two batches
+                    self._guarded(self._prune)
+                trace = None if self._waiting.empty() else self._waiting.get()
+            trace = None if self._closing.is_set() else self._waiting.get()
+
+    def _guarded(self, work: Callable[..., None], *arguments: Any) -> None:
+        try:
+            work(*arguments)
+        except OSError as error:
+            self._warn_lost(str(error))
+        except Exception:  # boundary: the thread must outlive an event that cannot be written
+            logger.exception("A trace could not be written")
+
+    def _append(self, trace: Trace) -> None:
+        trace.is_waiting = False  # first: what is added from now on makes it wait again
+        lines = "".join(map(self._line, _taken(trace))).encode("utf-8", "replace")
+        if not lines:
+            return
+        append(self._directory / REFUSED if trace.is_refused else self._directory, trace.id, lines)
+        self._new_files += not trace.is_begun
+        self._new_bytes += len(lines)
+        trace.is_begun = True
+
+    def _line(self, event: Mapping[str, Any]) -> str:
+        return json.dumps(event, ensure_ascii=False, default=self._plain) + "\n"
+
+    def _plain(self, value: Any) -> str:
+        return value.text(self._secrets) if isinstance(value, Content) else str(value)
+
+    def _is_prune_due(self) -> bool:
+        is_much = self._new_files >= PRUNE_FILES or self._new_bytes >= PRUNE_BYTES
+        return is_much or time.monotonic() >= self._next_prune
+
+    def _prune(self) -> None:
+        self._new_files = self._new_bytes = 0
+        self._next_prune = time.monotonic() + PRUNE_SECONDS
+        prune(self._directory, time.time(), self._keep)
+        prune(self._directory / REFUSED, time.time(), Keep(seconds=self._keep.seconds, files=MAX_REFUSED))
+
+    def _warn_lost(self, why: str) -> None:
+        self._warn(f"Traces are lost from now on, requests are served: {why}")
+
+    def _warn(self, text: str) -> None:
+        kind = text.partition(":")[0]
+        if kind not in self._warned:
+            self._warned.add(kind)
+            logger.warning("%s", text)
+
+
+def opened(settings: Settings, environ: Mapping[str, str]) -> TraceWriter | None:
+    """A writer at work; `None` where no traces are wanted.
+
+    Args:
+        environ: Says where the user's folders are.
+    """
+    wanted = settings.traces
+    if not wanted.enabled:
+        return None
+    writer = TraceWriter(
+        wanted.folder(environ),
+        Keep(wanted.keep_days * 86400, wanted.keep_bytes, wanted.keep_files),
+        keeps_content=wanted.content,
+        secrets=known_secrets(settings),
+    )
+    writer.open()
+    return writer
+
+
+def prune(directory: Path, now: float, keep: Keep) -> None:
+    """Delete the traces that are too old, then the oldest that are too many or too large together.
+
+    Args:
+        now: Seconds since the epoch.
+    """
+    if not directory.exists():
+        return
+    files = sorted(
+        (
+            (entry.stat().st_mtime, entry.stat().st_size, entry.path)
+            for entry in os.scandir(directory)
+            if entry.name.endswith(SUFFIX)
+        ),
+        reverse=True,
+    )
+    total = 0
+    for count, (modified, size, path) in enumerate(files, 1):
+        total += size
+        is_old = keep.seconds and now - modified > keep.seconds
+        if is_old or (keep.bytes and total > keep.bytes) or (keep.files and count > keep.files):
+            os.unlink(path)
+
+
+def append(directory: Path, id: str, lines: bytes) -> None:
+    """Put lines at the end of a trace's file, in one write."""
+    path = f"{directory}/{id}{SUFFIX}"
+    # By the system calls alone: a request's trace is one small write.
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    except FileNotFoundError:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        os.write(file, lines)
+    finally:
+        os.close(file)
+
+
+def _taken(trace: Trace) -> Iterable[Mapping[str, Any]]:
+    """The events that wait, which do so no longer."""
+    while trace.events:
+        yield trace.events.popleft()

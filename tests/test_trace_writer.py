@@ -1,0 +1,203 @@
+"""Traces are written as they come, by another thread, and old ones go."""
+
+import json
+import os
+import stat
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from werkzeugkoppler import trace_writer
+from werkzeugkoppler.trace_writer import MAX_REFUSED, PRUNE_FILES, Keep, TraceWriter, prune
+from werkzeugkoppler.traces import REFUSED, SUFFIX, Trace, begin
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+ALL = Keep()
+
+
+def trace(id: str = "t1", *, keeps_content: bool = False, **fields: Any) -> Trace:
+    trace = begin(id, lambda: NOON, keeps_content=keeps_content)
+    trace.add("request", **fields)
+    return trace
+
+
+def write(directory: Path, *written: Trace, keep: Keep = ALL, **overrides: Any) -> None:
+    """Write traces, and wait until they are."""
+    writer = TraceWriter(directory, keep, **overrides)
+    writer.open()
+    for item in written:
+        writer.write(item)
+    writer.close()
+
+
+def lines(directory: Path, id: str = "t1") -> list[dict[str, Any]]:
+    text = (directory / f"{id}{SUFFIX}").read_text(encoding="utf-8")
+    assert text.endswith("\n")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_a_trace_is_a_file_of_one_line_for_each_event(tmp_path: Path) -> None:
+    written = trace(text="ä\n€")
+    events = list(written.events)
+    write(tmp_path, written)
+    assert lines(tmp_path) == events
+
+
+def test_every_turn_has_its_file(tmp_path: Path) -> None:
+    write(tmp_path, trace("t1"), trace("t2"))
+    assert sorted(os.listdir(tmp_path)) == [f"t1{SUFFIX}", f"t2{SUFFIX}"]
+
+
+def test_a_trace_that_is_written_again_goes_on_in_its_file(tmp_path: Path) -> None:
+    write(tmp_path, trace(), trace())
+    assert len(lines(tmp_path)) == 4
+
+
+def test_any_value_is_written(tmp_path: Path) -> None:
+    write(tmp_path, trace(path=Path("x"), half="\ud83d"))
+    assert lines(tmp_path)[1] | {"path": "x", "half": "?"} == lines(tmp_path)[1]
+
+
+def test_the_folder_is_made_for_its_owner_alone(tmp_path: Path) -> None:
+    write(tmp_path / "a" / "b", trace())
+    assert stat.S_IMODE((tmp_path / "a" / "b").stat().st_mode) == 0o700
+    assert lines(tmp_path / "a" / "b")
+
+
+@pytest.mark.contract("OW-31")
+def test_a_folder_that_cannot_be_made_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "file").touch()
+    write(tmp_path / "file" / "b", trace(), trace())
+    assert caplog.text.count("Traces are lost from now on") == 1
+
+
+def test_a_disk_that_is_too_slow_holds_nothing_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(trace_writer, "MAX_WAITING", 1)
+    monkeypatch.setattr(trace_writer, "CLOSE_SECONDS", 0)
+    writer = TraceWriter(tmp_path, Keep())  # not opened: nothing is ever taken
+    writer.write(trace())
+    writer.write(trace())
+    writer.close()
+    assert "the disk is too slow" in caplog.text
+
+
+def test_writing_deletes_what_is_too_much(tmp_path: Path) -> None:
+    write(tmp_path, trace("t1"), keep=Keep(bytes=1))
+    assert os.listdir(tmp_path) == []
+
+
+def files(directory: Path, **ages: float) -> None:
+    """Make files of 10 bytes, each so many seconds before second 1000."""
+    for name, age in ages.items():
+        path = directory / f"{name}{SUFFIX}"
+        path.write_bytes(b"x" * 10)
+        os.utime(path, (1000 - age, 1000 - age))
+
+
+@pytest.mark.contract("OW-41")
+@pytest.mark.parametrize(
+    ("keep", "left"),
+    [
+        (Keep(), "abc"),
+        (Keep(seconds=50), "ab"),
+        (Keep(seconds=10), "ab"),
+        (Keep(seconds=9), "a"),
+        (Keep(bytes=30), "abc"),
+        (Keep(bytes=29), "ab"),
+        (Keep(files=2), "ab"),
+        (Keep(9, 29, 3), "a"),
+    ],
+)
+def test_the_old_and_the_many_go(tmp_path: Path, keep: Keep, left: str) -> None:
+    files(tmp_path, b=10, a=0, c=100)
+    prune(tmp_path, 1000, keep)
+    assert sorted(os.listdir(tmp_path)) == [f"{name}{SUFFIX}" for name in left]
+
+
+def test_other_files_stay(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_bytes(b"x" * 100)
+    prune(tmp_path, 1e12, Keep(1, 1, 1))
+    assert os.listdir(tmp_path) == ["mine.txt"]
+
+
+def refused(id: str) -> Trace:
+    refused = trace(id)
+    refused.is_refused = True
+    return refused
+
+
+@pytest.mark.contract("OW-41")
+def test_a_flood_of_refused_requests_fills_no_disk_and_pushes_nothing_out(tmp_path: Path) -> None:
+    files(tmp_path, before=0)
+    flood = [refused(f"r{number}") for number in range(MAX_REFUSED + PRUNE_FILES + 5)]
+    write(tmp_path, *flood, keep=Keep(files=1))
+    assert MAX_REFUSED <= len(os.listdir(tmp_path / REFUSED)) < MAX_REFUSED + PRUNE_FILES
+    assert (tmp_path / f"before{SUFFIX}").exists()
+
+
+def test_a_flood_is_pruned_before_the_time_for_it_has_come(tmp_path: Path) -> None:
+    writer = TraceWriter(tmp_path, Keep(files=3))
+    writer.open()
+    writer.write(trace("first"))  # pruned for the first time with this one
+    until(lambda: (tmp_path / f"first{SUFFIX}").exists())
+    for number in range(PRUNE_FILES):
+        writer.write(trace(f"t{number}"))
+    until(lambda: len(os.listdir(tmp_path)) == 3)
+    writer.close()
+
+
+def test_events_are_in_the_file_while_the_request_still_runs(tmp_path: Path) -> None:
+    writer = TraceWriter(tmp_path, Keep())
+    writer.open()
+    running = trace()
+    running.send_to(writer.write)
+    until(lambda: (tmp_path / f"t1{SUFFIX}").exists())
+    assert [event["type"] for event in lines(tmp_path)] == ["trace_version", "request"]
+    running.add("more")
+    until(lambda: len(lines(tmp_path)) == 3)
+    writer.close()
+
+
+def until(is_so: Callable[[], bool], seconds: float = 5) -> None:
+    """Wait for what another thread does."""
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+@pytest.mark.contract("OW-40")
+def test_contents_are_written_without_keys(tmp_path: Path) -> None:
+    with_content = trace(keeps_content=True)
+    with_content.add("asked", body=with_content.content(b'{"content": "my-own-key"}'))
+    write(tmp_path, with_content, secrets=["my-own-key"])
+    assert lines(tmp_path)[2]["body"] == '{"content": "[removed]"}'
+
+
+def test_keys_of_a_new_config_are_taken_out_too(tmp_path: Path) -> None:
+    writer = TraceWriter(tmp_path, Keep(), secrets=["the-first-key"])
+    writer.hide(["the-second-key"])
+    writer.open()
+    with_content = trace(keeps_content=True)
+    with_content.add("asked", body=with_content.content("the-first-key the-second-key"))
+    writer.write(with_content)
+    writer.close()
+    assert lines(tmp_path)[2]["body"] == "[removed] [removed]"
+
+
+def test_contents_do_not_pile_up_before_a_slow_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(trace_writer, "MAX_WAITING_WITH_CONTENT", 1)
+    writer = TraceWriter(tmp_path, Keep(), keeps_content=True)  # not opened: nothing is ever taken
+    writer.write(trace("t1"))
+    assert writer.keeps_content
+    writer.write(trace("t2"))
+    assert not writer.keeps_content
+    assert "without contents" in caplog.text

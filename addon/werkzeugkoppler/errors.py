@@ -7,6 +7,10 @@ from typing import Any, Self
 type Headers = tuple[tuple[str, str], ...]
 
 
+DO_NOT_RETRY: Headers = (("x-should-retry", "false"),)
+"""What OpenAI's SDKs heed: they send a request again by themselves where a 500 or a 502 came back."""
+
+
 class ApiError(Exception):
     """A request that ends with an OpenAI error object.
 

@@ -1,13 +1,16 @@
 """A leg that failed is asked again where nobody has seen anything of it."""
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
+import anyio
 import pytest
 
 from tests.fakes.chunks import calls_chunks, calls_completion, chunk, completion, event, text_chunks
 from tests.turn.test_engine import ADD, TEXT, Reply, Scripted, World, run, running, shown, world
 from werkzeugkoppler.errors import Cause, UpstreamError
+from werkzeugkoppler.turn import asking
 from werkzeugkoppler.turn.retry import Patience
 
 AWAY = UpstreamError("away", status=503, cause=Cause.CONNECTION)
@@ -151,3 +154,20 @@ async def test_calls_what_they_say_and_results_are_shown_where_that_is_wanted() 
     )
     two = world(event(calls_chunks(ADD)[0]) + b"".join(map(event, calls_chunks(ADD)[1:])), TEXT)
     assert await reasoning(two) == ""
+
+
+class Silent(Reply):
+    """Says all, and then nothing more, with its connection open."""
+
+    @property
+    async def pieces(self) -> AsyncIterator[bytes]:
+        async for piece in super().pieces:
+            yield piece
+        await anyio.sleep_forever()
+
+
+async def test_after_a_finish_the_end_mark_is_not_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "AFTER_FINISH_SECONDS", 0.01)
+    finished = b"".join(map(event, text_chunks("Done.", usage=None)))
+    relayed = await shown(world(Silent((finished,))))
+    assert (relayed.text, relayed.finishes) == ("Done.", ["stop"])

@@ -20,7 +20,7 @@ from tests.fakes.chunks import (
     text_chunks,
 )
 from tests.turn.relaying import IDENTITY, Relayed, is_ours, new_answer, stream
-from werkzeugkoppler.errors import ApiError, UpstreamError
+from werkzeugkoppler.errors import DO_NOT_RETRY, ApiError, UpstreamError
 from werkzeugkoppler.turn import asking, engine
 from werkzeugkoppler.turn.calling import Tell
 from werkzeugkoppler.turn.collect import PlainAnswer
@@ -217,6 +217,7 @@ async def test_the_rounds_of_tools_are_bounded(limit: int) -> None:
     with pytest.raises(ApiError, match=f"after {limit} rounds") as caught:
         await run(endless, max_tool_loops=limit)
     assert caught.value.code == "max_tool_loops_exceeded"
+    assert caught.value.headers == DO_NOT_RETRY
     assert (len(endless.asked), len(endless.called)) == (limit + 1, limit)
 
 
@@ -308,3 +309,13 @@ async def test_a_turn_that_is_left_closes_its_leg() -> None:
         assert b'"a"' in await anext(turn)
         assert one.open_replies == 1
     assert one.open_replies == 0
+
+
+@pytest.mark.parametrize(("answers", "headers"), [([], ()), ([calls_completion(ADD)], DO_NOT_RETRY)])
+async def test_a_client_is_told_not_to_repeat_what_has_run_tools(
+    answers: list[dict[str, Any]], headers: Any
+) -> None:
+    failing = world(*answers, UpstreamError("away", status=503))
+    with pytest.raises(UpstreamError) as caught:
+        await run(failing, plain=True)
+    assert caught.value.headers == headers

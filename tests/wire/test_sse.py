@@ -91,3 +91,15 @@ def test_an_event_is_written_as_it_is_read() -> None:
 def test_the_end_mark_and_the_keepalive_are_events_of_their_own() -> None:
     done, keepalive = read([sse.DONE + sse.KEEPALIVE])
     assert (done.data, keepalive.data) == (b"[DONE]", b"")
+
+
+def test_what_is_no_utf8_is_replaced_and_the_rest_stays() -> None:
+    (broken, whole) = SseReader().feed(b'data: {"a": "\xff\xe4"}\n\ndata: \xc3\xa4\n\n')
+    assert broken.data.decode() == '{"a": "\ufffd\ufffd"}'
+    assert broken.raw == b"data: " + broken.data + b"\n\n"
+    assert whole.raw == b"data: \xc3\xa4\n\n"
+
+
+def test_a_byte_order_mark_is_none_of_an_event() -> None:
+    (first,) = SseReader().feed(b"\xef\xbb\xbfdata: x\n\n")
+    assert (first.data, first.raw) == (b"x", b"data: x\n\n")

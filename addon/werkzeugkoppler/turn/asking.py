@@ -5,11 +5,16 @@ from contextlib import AbstractAsyncContextManager, aclosing
 from itertools import count
 from typing import Any, Protocol
 
+from anyio import move_on_after
+
 from werkzeugkoppler.errors import Cause, UpstreamError
 from werkzeugkoppler.turn.asides import RetryNotices
 from werkzeugkoppler.turn.leg import Leg
 from werkzeugkoppler.turn.retry import Patience
 from werkzeugkoppler.wire.sse import SseEvent, SseReader
+
+AFTER_FINISH_SECONDS = 5.0
+"""How long usage and the end mark may take after the finish: some servers leave them out and stay."""
 
 
 class Reply(Protocol):
@@ -38,6 +43,11 @@ class Answer(Protocol):
     @property
     def has_ended(self) -> bool:
         """The leg has told why it ends: it is whole, also where its connection breaks before the end mark."""
+        ...
+
+    @property
+    def is_finished(self) -> bool:
+        """A stream has told why it ends: only usage and the end mark can follow."""
         ...
 
     @property
@@ -125,7 +135,8 @@ async def _relay(reply: Reply, answer: Answer) -> AsyncGenerator[bytes]:
         yield answer.take_completion(b"".join([piece async for piece in reply.pieces]))
         return
     reader = SseReader()
-    async for piece in reply.pieces:
+    pieces = aiter(reply.pieces)
+    while piece := await _next(pieces, answer):
         shown: list[bytes] = []
         failure: UpstreamError | None = None
         try:
@@ -141,6 +152,15 @@ async def _relay(reply: Reply, answer: Answer) -> AsyncGenerator[bytes]:
             return  # an upstream may leave its connection open after the end mark
     for event in reader.close():
         yield answer.take(event)
+
+
+async def _next(pieces: AsyncIterator[bytes], answer: Answer) -> bytes:
+    """The next piece; empty at the end, and where nothing follows a finish for a while."""
+    if not answer.is_finished:
+        return await anext(pieces, b"")
+    with move_on_after(AFTER_FINISH_SECONDS):
+        return await anext(pieces, b"")
+    return b""
 
 
 def _events(reader: SseReader, piece: bytes) -> list[SseEvent]:

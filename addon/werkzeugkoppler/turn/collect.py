@@ -44,8 +44,7 @@ class PlainAnswer:
         runs_mixed: Calls of ours are run also where the client's stand beside them; see `leg.to_run`.
     """
 
-    has_shown = False
-    finish_told = False
+    has_shown = finish_told = is_finished = False
     """Nothing is shown before the end."""
 
     def __init__(

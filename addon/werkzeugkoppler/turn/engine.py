@@ -5,7 +5,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import count
 
-from werkzeugkoppler.errors import ApiError, UpstreamError
+from werkzeugkoppler.errors import DO_NOT_RETRY, ApiError, UpstreamError
 from werkzeugkoppler.turn.asides import call_line, result_line
 from werkzeugkoppler.turn.asking import Answer, Ask, Wait, ask_leg
 from werkzeugkoppler.turn.calling import CallTool, Pause, call_all
@@ -57,6 +57,8 @@ async def run(
                         yield item
         except UpstreamError as error:
             if not turn.fails_in_words or error.cause is None:
+                # The tools of the legs before would be run again.
+                error.headers += DO_NOT_RETRY if number > 1 else ()
                 raise
             yield answer.give_up(error.cause)
             return
@@ -70,6 +72,7 @@ async def run(
                 "(max_tool_loops)",
                 code="max_tool_loops_exceeded",
                 type="server_error",
+                headers=DO_NOT_RETRY,
             )
         if turn.shows_calls:
             yield answer.aside("".join(map(call_line, leg.calls)))

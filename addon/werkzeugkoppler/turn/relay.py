@@ -96,6 +96,8 @@ class StreamedAnswer:
         """The leg has told why it ends."""
         return self._finish_reason is not None
 
+    is_finished = has_ended
+
     @property
     def has_shown(self) -> bool:
         """The client has seen something of this leg; comments do not count."""

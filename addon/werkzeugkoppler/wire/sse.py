@@ -75,16 +75,19 @@ def event(data: str, beside: bytes = b"") -> bytes:
     """
     kept = b""
     if beside and not _is_plain(beside):
-        lines = _LINE.split(beside.removeprefix(_MARK))
+        lines = _LINE.split(beside)
         kept = b"".join(line + b"\n" for line in lines if line and line.partition(b":")[0] != b"data")
     return kept + b"data: " + data.encode().replace(b"\n", b"\ndata: ") + b"\n\n"
 
 
 def _event(raw: bytes) -> SseEvent:
+    raw = raw.removeprefix(_MARK)
+    if not raw.isascii():
+        raw = raw.decode("utf-8", "replace").encode()  # as the specification has it
     if _is_plain(raw):
         return SseEvent(raw[6:-2], raw)
     lines: list[bytes] = []
-    for line in _LINE.split(raw.removeprefix(_MARK)):
+    for line in _LINE.split(raw):
         field, _, value = line.partition(b":")
         if field == b"data":
             lines.append(value.removeprefix(b" "))

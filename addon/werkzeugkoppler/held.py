@@ -18,7 +18,9 @@ class Verdict(Enum):
     """What became of a question to the operator."""
 
     GRANTED = auto()
-    """Somebody let the flow go, or answered it."""
+    """Somebody let the flow go."""
+    ANSWERED = auto()
+    """Somebody answered it: there is nothing left to be done."""
     DENIED = auto()
     """Somebody killed it."""
     TIMED_OUT = auto()
@@ -44,7 +46,7 @@ async def verdict_on(flow: http.HTTPFlow, question: Question) -> Verdict:
         if is_killed(flow):
             return Verdict.DENIED
         if flow.response is not None:
-            return Verdict.GRANTED
+            return Verdict.ANSWERED
         if ctx.master.addons.get("view") is None:
             return Verdict.NO_OPERATOR  # mitmdump: nobody sees the flow
         flow.intercept()
@@ -55,7 +57,9 @@ async def verdict_on(flow: http.HTTPFlow, question: Question) -> Verdict:
     if flow.intercepted:
         let_go(flow)
         return Verdict.TIMED_OUT
-    return Verdict.DENIED if is_killed(flow) else Verdict.GRANTED
+    if is_killed(flow):
+        return Verdict.DENIED
+    return Verdict.GRANTED if flow.response is None else Verdict.ANSWERED
 
 
 async def released(flow: http.HTTPFlow, is_over: Callable[[], bool] = lambda: False) -> None:

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from functools import partial
 
 from werkzeugkoppler.direct.parse import latest_command, without_commands
+from werkzeugkoppler.endpoints.approval import Approval
 from werkzeugkoppler.endpoints.call import Call, Outlet, Reply, Streamed
 from werkzeugkoppler.endpoints.conversation import Conversation
 from werkzeugkoppler.endpoints.direct import direct
@@ -65,7 +66,9 @@ async def _turn(call: Call, asked: ChatRequest) -> AsyncGenerator[bytes]:
     request = conversation.restored()
     model = request.model or await stack.default_model(call.link)
     offered = await stack.offered_tools()
-    ours = {name: tool for name, tool in offered.items() if name not in request.tool_names}
+    allowed = {name: tool for name, tool in offered.items() if name not in request.tool_names}
+    approval = Approval(call, allowed, request.tool_names, conversation.grants)
+    ours = approval.tools
 
     def is_ours(name: str) -> bool:
         # A name that nobody offered: a client with tools may know it, one without cannot answer it.
@@ -82,7 +85,7 @@ async def _turn(call: Call, asked: ChatRequest) -> AsyncGenerator[bytes]:
     draft = await computed(len(call.body), composed)
     conversation.begin(draft, request)
     answer = _answer(call, request, model, is_ours, runs_mixed=conversation.is_kept)
-    effects = Effects(call, request.stream, ours, lambda: answer.repairs)
+    effects = Effects(call, request.stream, approval, lambda: answer.repairs)
 
     def note_leg(number: int, leg: Leg) -> None:
         stack.last_model = answer.model
@@ -107,9 +110,12 @@ async def _turn(call: Call, asked: ChatRequest) -> AsyncGenerator[bytes]:
     run = engine.run(
         turn, ask=effects.ask, wait=effects.wait, call_tool=effects.call_tool, pause=effects.pause
     )
-    async with aclosing(run) as events:
-        async for data in events:
-            yield data
+    try:
+        async with aclosing(run) as events:
+            async for data in events:
+                yield data
+    finally:
+        approval.end()
 
 
 def _answer(

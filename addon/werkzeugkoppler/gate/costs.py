@@ -14,8 +14,8 @@ def of_mcp_tool(server_id: str, name: str, costs: Sequence[str] | None) -> tuple
     """The costs of a server's tool.
 
     Args:
-        costs: Those that the server's entry lists. None: it has no such list, and its tools are free, as those
-            of configs that know nothing of costs are.
+        costs: Those that the server's entry lists. None: it has no such list, and its tools are free, as
+            those of configs that know nothing of costs are.
     """
     return () if costs is None else (*costs, f"{MCP_TOOL}:{server_id}:{name}")
 

@@ -8,6 +8,7 @@ the same history were given different ones, or one was given none, only what bot
 from collections.abc import Set
 from dataclasses import replace
 from itertools import compress
+from typing import Any
 
 from werkzeugkoppler.gate.grants import Grant
 from werkzeugkoppler.turn import history
@@ -41,7 +42,7 @@ class Consents:
                 return grants
         return frozenset()
 
-    def keep(self, request: ChatRequest, answer: dict[str, object], grants: Set[Grant]) -> None:
+    def keep(self, request: ChatRequest, answer: dict[str, Any], grants: Set[Grant]) -> None:
         """Keep what the next turn has.
 
         Args:

@@ -166,10 +166,10 @@ async def test_a_permission_that_is_denied_allows_nothing(desk: Desk, upstream: 
 async def test_a_permission_for_the_session_holds_in_its_conversation_alone(
     desk: Desk, upstream: Upstream
 ) -> None:
+    first = {"role": "user", "content": "For the session?"}
     script(upstream, request(), PUBLISH, PUBLISH)
-    await desk.chat(desk.resume_for_the_session)
+    await desk.chat(desk.resume_for_the_session, messages=[first])
     assert [result["ok"] for result in results(upstream)] == [True, True, True]
-    first = question()["messages"][0]
     later = [first, {"role": "assistant", "content": "Done."}, {"role": "user", "content": "Again"}]
     script(upstream, PUBLISH)
     await desk.chat(None, messages=later)

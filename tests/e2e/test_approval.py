@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.client import Client
 from tests.e2e.launch import Command
 from tests.e2e.proxy import Proxy
-from tests.e2e.test_traces import trace
+from tests.e2e.trace_files import trace
 from tests.fakes.answers import calls, says
 from tests.fakes.chunks import Call
 from tests.fakes.upstream import Upstream

@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.client import Client, Transcript, question
 from tests.e2e.proxy import Proxy
-from tests.e2e.test_traces import trace
+from tests.e2e.trace_files import trace
 from tests.e2e.web import Flow, Web, looking
 from tests.fakes.answers import Answer, calls, says
 from tests.fakes.chunks import Call

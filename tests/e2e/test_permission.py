@@ -59,7 +59,7 @@ class Desk:
 
     async def resume_for_the_session(self, flow: Flow) -> None:
         """Edit what is asked for, then let it go."""
-        asked = {"action": "actions__publish", "category": "deploy", "scope": "this_session"}
+        asked = {"category": "deploy", "scope": "this_session", "operator_note": "Today only"}
         await self.web.change(flow, request={"content": json.dumps(asked)})
         await self.resume(flow)
 
@@ -170,6 +170,8 @@ async def test_a_permission_for_the_session_holds_in_its_conversation_alone(
     script(upstream, request(), PUBLISH, PUBLISH)
     await desk.chat(desk.resume_for_the_session, messages=[first])
     assert [result["ok"] for result in results(upstream)] == [True, True, True]
+    granted = results(upstream)[0]["result"]
+    assert (granted["scope_granted"], granted["operator_note"]) == ("this_session", "Today only")
     later = [first, {"role": "assistant", "content": "Done."}, {"role": "user", "content": "Again"}]
     script(upstream, PUBLISH)
     await desk.chat(None, messages=later)

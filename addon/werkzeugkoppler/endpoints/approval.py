@@ -111,7 +111,7 @@ class Approval:
                 self._note("granted", call)
             return None
         if verdict is Verdict.ANSWERED:
-            self._note("denied", call, reason="answered by a script")
+            self._note("denied", call, reason="answered in its place")
             return None
         note = self._notes[verdict]
         self._note("denied", call, reason=note)

@@ -8,6 +8,7 @@ from mitmproxy import http
 from mitmproxy.test import taddons, tflow
 
 from werkzeugkoppler import exchange
+from werkzeugkoppler.labels import Link
 
 
 class Witness:
@@ -32,7 +33,7 @@ async def perform(body: str) -> AsyncIterator[AsyncIterator[bytes]]:
 
 
 async def handed_on() -> AsyncGenerator[bytes]:
-    link = exchange.Link(tflow.tclient_conn(), "turn")
+    link = Link(tflow.tclient_conn(), "turn")
     what = exchange.Act("command", "direct", "", "echo a")
     async with exchange.live_act(link, what, perform) as pieces:
         async for piece in pieces:

@@ -4,7 +4,9 @@ import json
 import logging
 import sys
 
-from werkzeugkoppler.logs import JsonLines, NamedLines
+import pytest
+
+from werkzeugkoppler.logs import JsonLines, NamedLines, WithoutKeys
 
 
 def test_a_record_is_one_line_whatever_it_says() -> None:
@@ -32,3 +34,19 @@ def test_our_lines_name_their_level_and_logger_and_mitmproxys_stay() -> None:
     assert lines.format(logging.makeLogRecord(ours)) == "[now] WARNING werkzeugkoppler.reload: x is gone"
     theirs = {"name": "mitmproxy.proxy.server", "levelname": "INFO", "msg": "connect"}
     assert lines.format(logging.makeLogRecord(theirs)) == "[now] connect"
+
+
+@pytest.mark.contract("BX-17")
+def test_keys_are_taken_out_of_lines_and_tracebacks() -> None:
+    keys = WithoutKeys()
+    keys.secrets = ("my-own-key",)
+    try:
+        raise ValueError("refused: my-own-key")
+    except ValueError:
+        record = logging.makeLogRecord(
+            {"name": "a.library", "msg": "asked with %s", "args": ("my-own-key",), "exc_info": sys.exc_info()}
+        )
+    assert keys.filter(record)
+    for formatter in (JsonLines(), NamedLines(logging.Formatter())):
+        line = formatter.format(record)
+        assert "my-own-key" not in line and "asked with [removed]" in line and "refused: [removed]" in line

@@ -15,7 +15,9 @@ from werkzeugkoppler.proxy import Werkzeugkoppler
 
 async def test_a_client_that_leaves_as_its_answer_is_found_leaves_nothing_parked(tmp_path: Path) -> None:
     asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)  # as mitmproxy's
-    settings = Settings.model_validate({"upstream_base_url": "demo", "traces": {"enabled": False}})
+    settings = Settings.model_validate(
+        {"upstream_base_url": "demo", "traces": {"enabled": False}, "keep_flows": 0}
+    )
     opened, flow = anyio.Event(), tflow.tflow()
     addon = Werkzeugkoppler(settings, lambda stack: opened.set(), str(tmp_path / "none"))
     flow.request.path, flow.request.method = "/v1/models", "GET"

@@ -5,12 +5,21 @@ from mitmproxy import http
 from werkzeugkoppler.config.schema import Settings
 from werkzeugkoppler.endpoints import routes
 from werkzeugkoppler.errors import ApiError
-from werkzeugkoppler.exchange import METADATA
 from werkzeugkoppler.gate import auth
 from werkzeugkoppler.gate.limits import Slots, check_size
+from werkzeugkoppler.gate.redact import REMOVED, query_without_keys
+from werkzeugkoppler.labels import METADATA
 from werkzeugkoppler.visit import Visit
 
-REDACTED_HEADERS = ("authorization", "proxy-authorization", "x-api-key", "api-key")
+REDACTED_HEADERS = (
+    "authorization",
+    "proxy-authorization",
+    "x-api-key",
+    "api-key",
+    "x-goog-api-key",
+    "x-auth-token",
+    "cookie",
+)
 """A flow is saved, exported and looked at: what is in these is taken out (BX-17)."""
 
 
@@ -44,11 +53,24 @@ def admit(
     check_size(announced(headers.get("content-length")), settings.max_request_bytes)
 
 
-def redact(flow: http.HTTPFlow) -> None:
-    """Take the secrets out of a flow that is going to be recorded."""
+def redact(flow: http.HTTPFlow, settings: Settings | None) -> None:
+    """Take the secrets out of a flow that is going to be recorded.
+
+    Args:
+        settings: Whose keys are taken out wherever they stand in the head.
+    """
+    request = flow.request
     for name in REDACTED_HEADERS:
-        if name in flow.request.headers:
-            flow.request.headers[name] = "[removed]"
+        if name in request.headers:
+            request.headers[name] = REMOVED
+    if "?" in request.path:
+        request.path = query_without_keys(request.path)  # none is read here (OW-05)
+    for secret in (secret.encode() for secret in (settings.secrets if settings is not None else ())):
+        if secret in request.data.path:
+            request.data.path = request.data.path.replace(secret, REMOVED.encode())
+        if any(secret in value for _, value in request.headers.fields):
+            fields = request.headers.fields
+            request.headers.fields = tuple((n, v.replace(secret, REMOVED.encode())) for n, v in fields)
 
 
 def announced(header: str | None) -> int:

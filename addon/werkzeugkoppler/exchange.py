@@ -14,14 +14,16 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from anyio import CancelScope
-from mitmproxy import connection, ctx, http
+from mitmproxy import ctx, http
 from mitmproxy.flow import Error
 from mitmproxy.hooks import Hook, UpdateHook
 from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpRequestHook, HttpResponseHook
 
+from werkzeugkoppler import labels
 from werkzeugkoppler.errors import Headers, UpstreamError
 from werkzeugkoppler.flows import Killed, check_killed, is_killed, make_flow, request_of, response
 from werkzeugkoppler.held import KILL_SECONDS, Question, let_go, released, verdict_on
+from werkzeugkoppler.labels import Link, Plain
 from werkzeugkoppler.recording import Recording
 from werkzeugkoppler.wire.http import (
     EVENT_STREAM,
@@ -33,31 +35,7 @@ from werkzeugkoppler.wire.http import (
     whole,
 )
 
-METADATA = "werkzeugkoppler"
-"""The key in `flow.metadata` under which a flow tells which turn it belongs to."""
-
-
 type Send = Callable[[HttpRequest], AbstractAsyncContextManager[HttpAnswer]]
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """Which turn an exchange belongs to."""
-
-    client_conn: connection.Client
-    turn: str
-    leg: int = 0
-    """From 1; 0 before the first."""
-
-    @property
-    def client_addr(self) -> str:
-        """Where the client is, as `host:port`."""
-        return ":".join(map(str, self.client_conn.peername[:2]))
-
-    def mark(self, flow: http.HTTPFlow, kind: str, comment: str, **more: str) -> None:
-        """Write the link on a flow, for people and for programs."""
-        flow.comment = f"{comment} · turn {self.turn}"
-        flow.metadata[METADATA] = {"turn": self.turn, "kind": kind, "leg": self.leg, **more}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +51,16 @@ class LegAnswer(MadeAnswer):
         It is part of what is saved and shown when the flow ends.
         """
         if self.flow is not None:
-            _note_repairs(self.flow, repairs)
-
-
-def no_repairs(body: bytes) -> Sequence[str]:
-    """Of an answer that nobody mends."""
-    return ()
+            labels.note_repairs(self.flow, repairs)
 
 
 @asynccontextmanager
 async def leg(
-    link: Link, request: HttpRequest, send: Send, repairs_of: Callable[[bytes], Sequence[str]] = no_repairs
+    link: Link,
+    request: HttpRequest,
+    send: Send,
+    repairs_of: Callable[[bytes], Sequence[str]] = lambda body: (),
+    **more: Plain,
 ) -> AsyncIterator[LegAnswer]:
     """Ask an upstream.
 
@@ -93,12 +70,14 @@ async def leg(
     Args:
         repairs_of: What will have to be mended in an answer that is no stream: when that is known
             otherwise its flow has ended.
+        more: Further entries of `flow.metadata`.
 
     Raises:
         UpstreamError: The flow was killed, or what `send` raises.
     """
     flow = make_flow(link.client_conn, request)
-    link.mark(flow, *(("leg", f"leg {link.leg}") if link.leg else ("models", "models")))
+    kind, label = ("leg", f"leg {link.leg}") if link.leg else ("models", "models")
+    link.mark(flow, kind, label, **more)
     try:
         async with _lifecycle(flow):
             await _before(flow)
@@ -113,18 +92,12 @@ async def leg(
                         return
                     async for _ in recording.pieces():
                         pass
-                _note_repairs(flow, repairs_of(flow.response.get_content(strict=False) or b""))
+                labels.note_repairs(flow, repairs_of(flow.response.get_content(strict=False) or b""))
         check_killed(flow)
     except Killed as error:
         raise UpstreamError("the request to the upstream was killed by the operator") from error
     content = flow.response.get_content(strict=False) or b""
     yield LegAnswer(flow.response.status_code, tuple(flow.response.headers.items(multi=True)), whole(content))
-
-
-def _note_repairs(flow: http.HTTPFlow, repairs: Sequence[str]) -> None:
-    if repairs:
-        flow.comment += f" · repaired: {', '.join(repairs)}"
-        flow.metadata[METADATA]["repairs"] = list(repairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +121,10 @@ class Act:
         host = re.sub(r"[^a-z0-9.-]", "-", self.host.lower()).strip(".-") or "unnamed"
         return f"http://{host}.{self.kind}/{quote(self.name, safe='')}"
 
-    def comment(self, leg: int) -> str:
-        """What it is called in a list of flows; `leg` is 0 before the first."""
-        label = f"{self.host}/{self.name}" if self.name else f"{self.kind} {self.host}"
-        return f"{label} · leg {leg}" if leg else label
+    @property
+    def label(self) -> str:
+        """What it is called in a list of flows."""
+        return f"{self.host}/{self.name}" if self.name else f"{self.kind} {self.host}"
 
 
 async def act(
@@ -214,7 +187,7 @@ async def live_act(
 def _act_flow(link: Link, what: Act) -> http.HTTPFlow:
     request = HttpRequest("POST", what.url, what.headers, what.body.encode("utf-8", "replace"))
     flow = make_flow(link.client_conn, request)
-    link.mark(flow, what.kind, what.comment(link.leg), **what.more)
+    link.mark(flow, what.kind, what.label, **what.more)
     return flow
 
 
@@ -247,6 +220,7 @@ async def _before(flow: http.HTTPFlow, question: Question | None = None) -> None
     await _trigger(HttpRequestHook(flow), flow)
     await (released(flow) if question is None else _ask(flow, question))
     check_killed(flow)
+    flow.request.timestamp_end = time.time()  # the time it was held for is not the work's
 
 
 async def _ask(flow: http.HTTPFlow, question: Question) -> None:
@@ -299,6 +273,7 @@ async def _until_killed(flow: http.HTTPFlow, pieces: AsyncIterator[bytes]) -> As
 async def _end(flow: http.HTTPFlow, hook: Hook, *, can_be_held: bool = True) -> None:
     if flow.response is not None:
         flow.response.timestamp_end = time.time()
+    labels.end(flow)
     await _trigger(hook, flow)
     if can_be_held:
         await released(flow)

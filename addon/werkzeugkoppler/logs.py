@@ -7,8 +7,11 @@ from datetime import UTC, datetime
 
 from mitmproxy import ctx
 from mitmproxy.addons.termlog import TermLog
+from mitmproxy.log import MitmLogHandler
 
-from werkzeugkoppler.config.schema import Logging
+from werkzeugkoppler.config.schema import Settings
+from werkzeugkoppler.config.secrets import known_secrets
+from werkzeugkoppler.gate.redact import without_keys
 
 _LIBRARIES = (
     "aiohttp",
@@ -34,7 +37,7 @@ class JsonLines(logging.Formatter):
             "message": record.getMessage(),
         }
         if record.exc_info:
-            line["exc_info"] = self.formatException(record.exc_info)
+            line["exc_info"] = record.exc_text or self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False)
 
 
@@ -65,6 +68,27 @@ def set_levels(level: str) -> None:
         logging.getLogger(name).setLevel("WARNING" if level == "INFO" else level)
 
 
+class WithoutKeys(logging.Filter):
+    """Takes keys out of lines of the log, whoever wrote them (BX-17)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.secrets: tuple[str, ...] = ()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name == "werkzeugkoppler.payload":
+            return True  # long, and without them already
+        text = record.getMessage()
+        clean = without_keys(text, self.secrets)
+        if clean != text:
+            # In place: mitmproxy's handlers do not take another record from a filter.
+            record.msg, record.args = clean, None
+        if record.exc_info and not record.exc_text:
+            trace = logging.Formatter().formatException(record.exc_info)
+            record.exc_text = without_keys(trace, self.secrets)
+        return True
+
+
 class Terminal:
     """What the configuration changes about mitmproxy's own output; the console has none.
 
@@ -76,11 +100,17 @@ class Terminal:
     def __init__(self, *, follows_level: bool) -> None:
         self._follows_level = follows_level
         self._level = ""
+        self._keys = WithoutKeys()
         self._plain: NamedLines | None = None
         self._flow_detail: int | None = None
 
-    def apply(self, settings: Logging) -> None:
+    def apply(self, config: Settings) -> None:
         """Take over the settings; the same ones again change nothing."""
+        settings = config.logging
+        self._keys.secrets = known_secrets(config)
+        for handler in logging.getLogger().handlers:
+            if isinstance(handler, MitmLogHandler):
+                handler.addFilter(self._keys)
         set_levels(settings.level)
         if self._follows_level and self._level not in ("", settings.level):
             ctx.options.update(termlog_verbosity=VERBOSITY[settings.level])

@@ -6,8 +6,8 @@ from mitmproxy import http
 
 from werkzeugkoppler.config.schema import Settings
 from werkzeugkoppler.config.secrets import known_secrets
-from werkzeugkoppler.exchange import METADATA
 from werkzeugkoppler.gate.redact import shown
+from werkzeugkoppler.labels import METADATA
 
 logger = logging.getLogger("werkzeugkoppler.payload")
 

@@ -19,7 +19,7 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.exceptions import OptionsError
 from mitmproxy.utils.asyncio_utils import create_task
 
-from werkzeugkoppler import options
+from werkzeugkoppler import options, views, webpage
 from werkzeugkoppler.admission import admit, announced, redact
 from werkzeugkoppler.config import load
 from werkzeugkoppler.config.schema import Settings
@@ -79,8 +79,9 @@ class Werkzeugkoppler:
 
     def load(self, loader: Loader) -> None:
         options.add_options(loader)
+        views.register()
         if self._settings is not None:
-            self._terminal.apply(self._settings.logging)
+            self._terminal.apply(self._settings)
 
     def configure(self, updated: set[str]) -> None:
         if self._is_launched or "koppler_config" not in updated:
@@ -92,25 +93,27 @@ class Werkzeugkoppler:
         except ConfigError as error:
             raise OptionsError(str(error)) from error
         self._config = options.config_source().path
-        self._terminal.apply(self._settings.logging)
+        self._terminal.apply(self._settings)
 
     def running(self) -> None:
         if not self._is_launched:
             options.pin()
+        webpage.apply()
         create_task(self._open(), name="werkzeugkoppler start", keep_ref=True)
 
     def done(self) -> Awaitable[None]:
+        views.unregister()
         # Not a coroutine function: mitmproxy calls `done` without awaiting when it reloads the script.
         return create_task(self._close(), name="werkzeugkoppler stop", keep_ref=True)
 
     # A request, in the order of its events
 
     def http_connect(self, flow: http.HTTPFlow) -> None:
-        redact(flow)
+        redact(flow, self._settings)
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         authorization = flow.request.headers.get("authorization")
-        redact(flow)  # first: what mitmproxy has refused by now is recorded too
+        redact(flow, self._settings)  # first: what mitmproxy has refused by now is recorded too
         if flow.response or flow.error or not flow.live:
             return
         visit = self._visits.receive(flow)
@@ -166,8 +169,7 @@ class Werkzeugkoppler:
     def error(self, flow: http.HTTPFlow) -> None:
         visit = self._visits.get(flow)
         if visit is not None:
-            visit.put_back(flow)
-            self._visits.end(visit, flow)
+            self._visits.break_off(visit, flow)
 
     def client_disconnected(self, client: connection.Client) -> None:
         self._visits.leave(client)
@@ -178,6 +180,7 @@ class Werkzeugkoppler:
         assert self._settings is not None  # configure comes first
         settings = self._settings
         self._visits.traces = opened(settings, os.environ)
+        self._visits.keep_flows = settings.keep_flows
         await self._source.open()
         stack = await self._stacks.replace(settings)
         exists = await to_thread.run_sync(Path(self._config).exists)
@@ -200,7 +203,8 @@ class Werkzeugkoppler:
         old = self._settings
         await self._stacks.replace(settings)
         self._settings = settings
-        self._terminal.apply(settings.logging)
+        self._visits.keep_flows = settings.keep_flows
+        self._terminal.apply(settings)
         if settings.traces != old.traces:
             traces, self._visits.traces = self._visits.traces, opened(settings, os.environ)
             if traces is not None:
@@ -240,12 +244,13 @@ class Werkzeugkoppler:
         if announced(headers.get("content-length")) or "transfer-encoding" in headers:
 
             async def write(outlet: Outlet, headers: Headers) -> None:
+                outlet.is_last = True
                 outlet.reply(reply.status, (*reply.headers, *headers), reply.body)
 
             flow.request.stream = lambda data: []
             self._point_at_source(flow, visit, write)
         else:
-            flow.response = _response(flow, visit, reply)
+            self._respond(flow, visit, reply)
 
     # Who answers it
 
@@ -278,18 +283,23 @@ class Werkzeugkoppler:
         elif isinstance(reply, Streamed):
             self._point_at_source(flow, visit, reply.write)
         else:
-            flow.response = _response(flow, visit, reply)
+            self._respond(flow, visit, reply)
+
+    def _respond(self, flow: http.HTTPFlow, visit: Visit, reply: Reply) -> None:
+        body = b"" if flow.request.method == "HEAD" else reply.body
+        flow.response = response(reply.status, (*reply.headers, *visit.headers), body)
+        visit.name(flow, reply.status)
 
     def _point_at_source(
         self, flow: http.HTTPFlow, visit: Visit, write: Callable[[Outlet, Headers], Awaitable[None]]
     ) -> None:
         async def answerer(outlet: Outlet) -> None:
-            await write(outlet, visit.headers)
+            try:
+                await write(outlet, visit.headers)
+            except asyncio.CancelledError:
+                visit.name(flow, "cancelled")
+                raise
+            visit.name(flow, outlet.failure or outlet.status)  # before mitmproxy reads the end, and saves it
 
         visit.parked = self._source.park(answerer)
         set_address(flow, ("127.0.0.1", self._source.port, b"http", visit.parked.encode()))
-
-
-def _response(flow: http.HTTPFlow, visit: Visit, reply: Reply) -> http.Response:
-    body = b"" if flow.request.method == "HEAD" else reply.body
-    return response(reply.status, (*reply.headers, *visit.headers), body)

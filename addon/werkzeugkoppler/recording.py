@@ -1,13 +1,14 @@
 """An answer that comes in, kept in its flow while it does."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
-from mitmproxy import ctx, http
-from mitmproxy.hooks import UpdateHook
+from mitmproxy import http
 
 from werkzeugkoppler.errors import UpstreamError
 from werkzeugkoppler.flows import check_killed
+from werkzeugkoppler.labels import note_arrivals, tell_view
 from werkzeugkoppler.wire.http import HttpAnswer
 
 VIEW_INTERVAL = 0.5
@@ -15,6 +16,28 @@ VIEW_INTERVAL = 0.5
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 """As for requests by default. A model that goes round in circles must not fill the memory."""
+
+
+MAX_ARRIVALS = 256
+"""Of more pieces than this, only every second, fourth, ... has its time kept."""
+
+
+class Timeline:
+    """When how much of an answer had come: some of its pieces, evenly chosen, the first among them."""
+
+    def __init__(self) -> None:
+        self.points: list[list[int]] = []
+        """Pairs: the bytes that had come with a piece, and the milliseconds since the request was sent."""
+        self._count = 0
+        self._stride = 1
+
+    def add(self, size: int, ms: int) -> None:
+        if self._count % self._stride == 0:
+            self.points.append([size, ms])
+            if len(self.points) == MAX_ARRIVALS:
+                self.points = self.points[::2]
+                self._stride *= 2
+        self._count += 1
 
 
 class Recording:
@@ -26,6 +49,8 @@ class Recording:
         self._answer = answer
         self._seen: list[bytes] = []
         self._size = 0
+        self._timeline = Timeline()
+        self._sent = asyncio.get_running_loop().time() - (time.time() - (flow.request.timestamp_end or 0.0))
         self._shown = 0  # pieces that the flow's content holds
         self._loop = asyncio.get_running_loop()
         self._timer = self._loop.call_soon(self._look)
@@ -43,6 +68,7 @@ class Recording:
                 if self._size > MAX_ANSWER_BYTES:
                     raise UpstreamError(f"the answer is larger than {MAX_ANSWER_BYTES} bytes")
                 self._seen.append(piece)
+                self._timeline.add(self._size, round((self._loop.time() - self._sent) * 1000))
                 yield piece
         except UpstreamError:
             check_killed(self._flow)  # then the failure is our own doing
@@ -55,12 +81,13 @@ class Recording:
             return
         if self._shown != len(self._seen):
             self._keep()
-            ctx.master.addons.trigger(UpdateHook([self._flow]))
+            tell_view(self._flow)
         self._timer = self._loop.call_later(VIEW_INTERVAL, self._look)
 
     def _keep(self) -> None:
         self._shown = len(self._seen)
         self._response.data.content = b"".join(self._seen)
+        note_arrivals(self._flow, self._timeline.points)
 
     def __enter__(self) -> "Recording":
         return self

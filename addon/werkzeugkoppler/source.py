@@ -74,6 +74,12 @@ class Outlet:
         self._room.set()
         self.started = False
         """The status line is out."""
+        self.status = 0
+        """What it says."""
+        self.failure: str | None = None
+        """Why a stream that had begun broke off."""
+        self.is_last = False
+        """The request's body never comes, so nothing can follow on this connection."""
         self.last_write = self._loop.time()
         """When the last bytes went out, on the loop's clock in seconds."""
         self.written = 0
@@ -118,7 +124,7 @@ class Outlet:
         self._room.set()
 
     def _head(self, status: int, headers: Headers) -> None:
-        self.started = True
+        self.started, self.status = True, status
         self.last_write = self._loop.time()
         reason = HTTPStatus(status).phrase if status in HTTPStatus else ""
         lines = [f"HTTP/1.1 {status} {reason}", *(f"{name}: {value}" for name, value in headers)]
@@ -186,7 +192,7 @@ class _Connection(asyncio.Protocol):
             logger.exception("A streamed answer failed")
             self.abort()
         self._task = self._outlet = None
-        if not self._reusable:
+        if not self._reusable or outlet.is_last:
             self._transport.close()
         elif self._buffer:
             self._next_request()

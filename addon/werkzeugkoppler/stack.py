@@ -11,6 +11,7 @@ from anyio import create_task_group
 from werkzeugkoppler import exchange
 from werkzeugkoppler.config.schema import Settings
 from werkzeugkoppler.errors import ApiError, UpstreamError
+from werkzeugkoppler.labels import Link
 from werkzeugkoppler.tools import process
 from werkzeugkoppler.tools.actions import action_tool
 from werkzeugkoppler.tools.readers import MessageReader, message_reader
@@ -80,7 +81,7 @@ class Stack:
         """The name of a model where none is asked: the last one's, else a made one (WK-02, WK-79)."""
         return self.last_model or self.settings.fallback_fake_model_name
 
-    async def default_model(self, link: exchange.Link) -> str:
+    async def default_model(self, link: Link) -> str:
         """The model for a request that names none: the configured one, else the upstream's first.
 
         WK-149, WK-150. While the upstream is away it is the one that answered last.
@@ -105,7 +106,7 @@ class Stack:
             )
         return self._first_model
 
-    async def models(self, link: exchange.Link) -> bytes:
+    async def models(self, link: Link) -> bytes:
         """The upstream's list of models, as it sent it.
 
         Raises:

@@ -10,6 +10,7 @@ from typing import Any
 from werkzeugkoppler import __version__
 from werkzeugkoppler.errors import ApiError, UpstreamError
 from werkzeugkoppler.gate.redact import redacted
+from werkzeugkoppler.wire.glance import Tally
 
 TRACE_VERSION = 1
 SUFFIX = ".trace.ndjson"
@@ -45,6 +46,8 @@ class Trace:
     events: deque[dict[str, Any]] = field(default_factory=deque)
     closing: dict[str, Any] = field(default_factory=dict)
     """Fields of the last event that are known before it."""
+    tally: Tally = field(default_factory=Tally)
+    """What happened so far, for who looks at the request."""
     began: str = ""
     """When the request came."""
     is_refused: bool = False
@@ -63,6 +66,7 @@ class Trace:
         """
         known = {key: value for key, value in fields.items() if value is not None}
         self._types.add(type)
+        self.tally.note(type, known)
         self.events.append({"type": type, **known, "at": at or stamp(self.now())})
         if self._sink is not None:
             self._sink(self)

@@ -8,16 +8,19 @@ from weakref import WeakKeyDictionary
 
 from mitmproxy import connection, http
 
+from werkzeugkoppler import labels
 from werkzeugkoppler.endpoints.call import Reply, Streamed
 from werkzeugkoppler.endpoints.routes import Route
 from werkzeugkoppler.errors import ApiError, Headers
-from werkzeugkoppler.exchange import Link
 from werkzeugkoppler.gate.limits import Slot
+from werkzeugkoppler.labels import Link
+from werkzeugkoppler.retention import prune
 from werkzeugkoppler.source import Source
 from werkzeugkoppler.stacks import Hold
 from werkzeugkoppler.trace_writer import TraceWriter
 from werkzeugkoppler.traces import Content, Trace, begin
 from werkzeugkoppler.upload import Upload
+from werkzeugkoppler.wire.glance import duration
 
 TRACE_HEADER = "X-Werkzeugkoppler-Trace-Id"
 MAX_PATH_CHARS = 200
@@ -47,6 +50,7 @@ class Visit:
     task: asyncio.Task[Reply | Streamed] | None = None
     is_answered: bool = False
     is_over: bool = False
+    is_named: bool = False
 
     @property
     def headers(self) -> Headers:
@@ -69,12 +73,30 @@ class Visit:
         """Let the flow show what the client sent. Not before the answer: mitmproxy would carry it there."""
         set_address(flow, self.address)
 
+    def name(self, flow: http.HTTPFlow, outcome: str | int) -> None:
+        """Name the flow for what came of it, once.
+
+        Args:
+            outcome: The status, or why the answer was broken off.
+        """
+        if self.is_named or labels.METADATA not in flow.metadata:
+            return
+        self.is_named = True
+        is_failed = isinstance(outcome, str) or not 200 <= outcome < 300
+        news = self.trace.tally.news()
+        how = [str(outcome)] if is_failed else []
+        news += [*how, duration(time.monotonic() - self.began)]
+        is_turn = self.route is None or self.route.takes_slot
+        labels.end_turn(flow, news, is_failed, None if is_turn else flow.request.path.rpartition("/")[2])
+
 
 class Visits:
     """The requests that are under way."""
 
     def __init__(self, source: Source) -> None:
         self.traces: TraceWriter | None = None
+        self.keep_flows = 0
+        """See `retention.prune`."""
         self._source = source
         self._of_flow: WeakKeyDictionary[http.HTTPFlow, Visit] = WeakKeyDictionary()
         self._of_client: dict[str, set[Visit]] = {}
@@ -83,7 +105,7 @@ class Visits:
         """A visit for a client's flow that has just come."""
         keeps_content = self.traces is not None and self.traces.keeps_content
         trace = begin(secrets.token_hex(8), keeps_content=keeps_content)
-        link = Link(flow.client_conn, trace.id)
+        link = Link(flow.client_conn, trace.id, began=flow.timestamp_created)
         visit = Visit(link, trace, time.monotonic(), _address(flow), flow.request.method)
         self._of_flow[flow] = visit
         self._of_client.setdefault(flow.client_conn.id, set()).add(visit)
@@ -109,6 +131,13 @@ class Visits:
         """End what a client left behind."""
         for visit in list(self._of_client.get(client.id, ())):
             self.end(visit, None, "client_left")
+
+    def break_off(self, visit: Visit, flow: http.HTTPFlow) -> None:
+        """End a visit whose flow has an error."""
+        visit.put_back(flow)
+        visit.name(flow, "cancelled")
+        labels.tell_view(flow)  # it was told of the end before the flow had this name
+        self.end(visit, flow)
 
     def end_all(self) -> None:
         for visits in list(self._of_client.values()):
@@ -138,6 +167,10 @@ class Visits:
         if visit.task is not None:
             visit.task.cancel()
         _trace_end(visit, flow, why)
+        prune(self.keep_flows, self._running)
+
+    def _running(self) -> set[str]:
+        return {visit.link.turn for visits in self._of_client.values() for visit in visits}
 
     def _write(self, trace: Trace) -> None:
         if self.traces is not None:

@@ -76,6 +76,7 @@ authorized_costs: ["git_*"]
 permission_tool: no
 approval_timeout_seconds: 14
 tool_memory: {enabled: off, entries: 11, bytes: 12, seconds: 13}
+keep_flows: 14
 traces: {enabled: off, content: on, dir: /t, keep_days: 0.5, keep_bytes: 0, keep_files: 14}
 logging: {level: debug, json: yes}
 """,
@@ -161,6 +162,7 @@ logging: {level: debug, json: yes}
         "permission_tool": False,
         "approval_timeout_seconds": 14,
         "tool_memory": {"enabled": False, "entries": 11, "bytes": 12, "seconds": 13},
+        "keep_flows": 14,
         "traces": {
             "enabled": False,
             "content": True,

@@ -3,35 +3,50 @@
 import re
 from pathlib import Path
 
-import aiohttp
+import anyio
 import pytest
 
-from tests.e2e.client import Client
 from tests.e2e.declared import CALL_HELLO, HELLO
-from tests.e2e.launch import LAUNCHER, SERVICE_KEY, free_port, free_url, write_config
+from tests.e2e.launch import LAUNCHER, SERVICE_KEY, free_url, write_config
 from tests.e2e.proxy import serving
+from tests.e2e.web import looking
 from tests.fakes.answers import calls, says
 from tests.fakes.upstream import Upstream
 
+SETTINGS = {"actions": [HELLO]}
+MS = r"(\d+ ms|\d+\.\d s)"
+
 
 @pytest.mark.contract("BX-09")
-async def test_a_turns_flows_are_seen_in_mitmweb(upstream: Upstream, tmp_path: Path) -> None:
-    upstream.script(calls(CALL_HELLO), says("Done."))
-    url, web = free_url(), free_port()
-    config = write_config(
-        tmp_path, {"service_base_url": url, "upstream_base_url": upstream.url, "actions": [HELLO]}
-    )
-    web_options = ["--set", f"web_port={web}", "--set", "web_password=look"]
-    line = [*LAUNCHER, "web", "--config", str(config), "--", *web_options]
-    async with serving(tmp_path, url, line) as proxy, aiohttp.ClientSession() as browser:
-        async with aiohttp.ClientSession(proxy.url) as session:
-            assert (await Client(session, SERVICE_KEY).transcript()).text == "Done."
-        async with browser.get(f"http://127.0.0.1:{web}/flows?token=look") as response:
-            flows = await response.json()
-        turn = [flow for flow in flows if flow["comment"]]
-        assert len([flow for flow in turn if "leg" in flow["comment"]]) >= 3
-        assert {flow["request"]["path"] for flow in turn} >= {"/v1/chat/completions", "/hello"}
-        await browser.close()
+async def test_a_turns_flows_stand_together_and_name_themselves(upstream: Upstream, tmp_path: Path) -> None:
+    gate = anyio.Event()
+    upstream.script(calls(CALL_HELLO, text="Wait. "), says(gate, "Done."), says("Meanwhile."))
+    async with looking(tmp_path, upstream.url, SETTINGS) as (proxy, web), web.client(proxy) as client:
+        async with client.streamed() as stream, web.client(proxy) as other:
+            await stream.until("Wait. ")
+            await upstream.chat(2)
+            assert (await other.chat("Another.")).status == 200
+            gate.set()
+            assert (await stream.rest()).text == "Done."
+        flows = await web.turns()
+    turn = flows[0]["comment"][5:11]
+    assert [re.sub(MS, "MS", flow["comment"]) for flow in flows[:4]] == [
+        f"turn {turn} · 2 legs · 1 tool · stop · 18 tokens · MS",
+        f"leg 1 · tool_calls · 9 tokens · MS · turn {turn}",
+        f"actions/hello · ok · 33 B · MS · leg 1 · turn {turn}",
+        f"leg 2 · stop · 9 tokens · MS · turn {turn}",
+    ]
+    assert [flow["marked"] for flow in flows] == list("💬🤖🔧🤖💬🤖")
+
+
+@pytest.mark.contract("BX-09")
+async def test_a_turn_whose_client_left_says_so(upstream: Upstream, tmp_path: Path) -> None:
+    upstream.script(says("Hel", anyio.Event(), "lo."))
+    async with looking(tmp_path, upstream.url, {}) as (proxy, web), web.client(proxy) as client:
+        async with client.streamed() as stream:
+            await stream.until("Hel")
+        await web.until(lambda flows: sum("cancelled" in flow["comment"] for flow in flows) == 2)
+        assert [flow["marked"] for flow in await web.turns()] == list("❌❌")
 
 
 async def test_the_start_says_where_it_listens_and_how_to_try_it(upstream: Upstream, tmp_path: Path) -> None:

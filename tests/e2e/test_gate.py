@@ -52,6 +52,16 @@ async def test_a_stranger_is_refused_before_anything_of_the_request_is_judged(st
     assert (await stranger.send("POST", CHAT_PATH, b"no JSON")).status == 401
 
 
+@pytest.mark.contract("WK-11")
+async def test_a_refused_client_may_ask_again_on_its_connection(
+    stranger: Client, client: Client, upstream: Upstream
+) -> None:
+    for stream in (True, False):
+        assert (await stranger.chat(stream=stream)).status == 401
+        upstream.script(says("Hello."))
+        assert (await client.transcript()).text == "Hello."
+
+
 async def test_a_key_that_is_no_ascii_is_refused(stranger: Client) -> None:
     answer = await stranger.get("/v1/models", {"Authorization": "Bearer schlüssel"})
     assert answer.status == 401

@@ -1,5 +1,6 @@
 """Each run of a reader is a flow: there to be seen, and what is done to it counts."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -63,5 +64,5 @@ async def test_a_readers_flow_is_the_message_and_what_it_found(
     assert flow.request.url == "http://my-notes.reader/"
     assert (flow.request.text, flow.response and flow.response.text) == ("ä?", "ä?")
     turn = answer.headers["X-Werkzeugkoppler-Trace-Id"]
-    assert flow.comment == f"reader My notes · turn {turn}"
-    assert flow.metadata["werkzeugkoppler"] == {"turn": turn, "kind": "reader", "leg": 0}
+    assert re.fullmatch(rf"reader My notes · ok · 3 B · \d+ ms · turn {turn[:6]}", flow.comment)
+    assert flow.metadata["werkzeugkoppler"].items() >= {"turn": turn, "kind": "reader", "leg": 0}.items()

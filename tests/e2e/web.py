@@ -48,6 +48,11 @@ class Web:
             shown: dict[str, Any] = await response.json()
         return shown
 
+    async def events(self) -> str:
+        """The log, as its page shows it."""
+        async with self.session.get("/events") as response:
+            return await response.text()
+
     async def post(self, path: str) -> None:
         """Do what a button of the page does."""
         async with self.session.post(path) as response:

@@ -17,6 +17,7 @@ class KeptOutlet:
         self.headers: Headers = ()
         self.body = b""
         self.ended = False
+        self.failure: str | None = None
         self.room = True
         self._written = anyio.Event()
 

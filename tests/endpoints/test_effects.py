@@ -12,7 +12,7 @@ async def test_retries_without_end_make_a_trace_of_few_events() -> None:
     trace = begin("turn")
     call: Any = SimpleNamespace(trace=trace)
     approval: Any = None  # nothing is called
-    effects = Effects(call, stream=True, approval=approval, repairs=tuple)
+    effects = Effects(call, stream=True, approval=approval, repairs=tuple, made={})
     for _ in range(20):
         await effects.wait(1, UpstreamError("away", cause=Cause.CONNECTION), 0)
     await effects.wait(2, UpstreamError("away", cause=Cause.CONNECTION), 0)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from werkzeugkoppler.gate.redact import MAX_CHARS, redacted, shown
+from werkzeugkoppler.gate.redact import MAX_CHARS, query_without_keys, redacted, shown, without_keys
 
 
 def test_a_short_body_is_shown_as_it_is() -> None:
@@ -51,6 +51,25 @@ def test_what_looks_like_a_key_is_taken_out(body: str) -> None:
 def test_counts_of_tokens_are_no_keys() -> None:
     body = b'{"usage": {"total_tokens": 7}, "max_tokens": 5}'
     assert shown(body, []) == body.decode()
+
+
+@pytest.mark.contract("BX-17")
+@pytest.mark.parametrize("name", ["key", "api_key", "api-key", "apikey", "access_token", "TOKEN", "secret"])
+def test_a_key_in_a_query_is_taken_out_and_the_rest_stays(name: str) -> None:
+    assert query_without_keys(f"/v1/models?a=1&{name}=abc&b=2") == f"/v1/models?a=1&{name}=[removed]&b=2"
+    assert query_without_keys(f"/v1/models?{name}=abc") == f"/v1/models?{name}=[removed]"
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/models?monkey=1&keys=2", "/key=1"])
+def test_a_query_without_keys_stays(path: str) -> None:
+    assert query_without_keys(path) == path
+
+
+@pytest.mark.contract("BX-17")
+def test_keys_are_taken_out_of_any_line() -> None:
+    line = "Bad line: b'Authorization Bearer abc.def' to http://x/mcp?key=ghi with my-own-key"
+    clean = "Bad line: b'Authorization Bearer [removed]' to http://x/mcp?key=[removed] with [removed]"
+    assert without_keys(line, ["my-own-key"]) == clean
 
 
 @pytest.mark.contract("OW-40")

@@ -199,6 +199,8 @@ class Settings(Section):
     approval_timeout_seconds: Seconds = 60
     """After which a call that nobody let go is denied."""
     tool_memory: ToolMemory = ToolMemory()
+    keep_flows: Annotated[int, Field(ge=0)] = 500
+    """In the view of mitmweb and the console; 0: no limit."""
     traces: Traces = Traces()
     logging: Logging = Logging()
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from werkzeugkoppler.errors import ApiError, Headers
-from werkzeugkoppler.exchange import Link
+from werkzeugkoppler.labels import Link
 from werkzeugkoppler.stack import Stack
 from werkzeugkoppler.traces import Trace
 from werkzeugkoppler.wire.http import JSON_HEADERS
@@ -31,6 +31,7 @@ class Outlet(Protocol):
 
     started: bool
     last_write: float
+    failure: str | None
 
     def start(self, status: int, headers: Headers) -> None: ...
 

@@ -85,7 +85,8 @@ async def _turn(call: Call, asked: ChatRequest) -> AsyncGenerator[bytes]:
     draft = await computed(len(call.body), composed)
     conversation.begin(draft, request)
     answer = _answer(call, request, model, is_ours, runs_mixed=conversation.is_kept)
-    effects = Effects(call, request.stream, approval, lambda: answer.repairs)
+    made = {**conversation.made, "our_tools": len(ours)}
+    effects = Effects(call, request.stream, approval, lambda: answer.repairs, made)
 
     def note_leg(number: int, leg: Leg) -> None:
         stack.last_model = answer.model

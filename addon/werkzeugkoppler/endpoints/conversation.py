@@ -37,6 +37,9 @@ class Conversation:
         self._consents = Consents(call.stack.store, bounds, owner)
         self._grants: Grants | None = None
         self._init_count = self._asked_count = 0
+        self.made: dict[str, int] = {}
+        """How many messages of the prompt come from where: `init_messages` at its head, `asked` in the first
+        leg, `restored` put back; `merged` where the first is in part ours."""
 
     def restored(self) -> ChatRequest:
         """The request with the calls of earlier turns put back (BX-03, BX-04), and told only once."""
@@ -57,6 +60,10 @@ class Conversation:
         """
         self._asked_count = len(draft.messages)
         self._init_count = self._asked_count - len(request.messages)  # where some were merged, fewer
+        settings = self._call.stack.settings
+        merged = settings.system_messages == "merge" and bool(settings.init_messages)
+        self.made = {"init_messages": self._init_count, "asked": self._asked_count, "merged": int(merged)}
+        self.made["restored"] = len(request.messages) - len(self._asked.messages)
         if self.is_kept and (found := self._guard.check(self._asked.messages, self._prompt(draft))):
             self._tell(found)
 

@@ -3,7 +3,7 @@
 import json
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,6 +16,7 @@ from werkzeugkoppler.endpoints.call import Call
 from werkzeugkoppler.endpoints.leg_trace import LegTrace
 from werkzeugkoppler.endpoints.traced import DENIED_STATUS, traced
 from werkzeugkoppler.errors import UpstreamError
+from werkzeugkoppler.labels import Link
 from werkzeugkoppler.tools.tool import Progress, Tool, ToolResult
 from werkzeugkoppler.turn import asking
 from werkzeugkoppler.turn.calling import Tell
@@ -50,11 +51,18 @@ class Effects:
         stream: Whether the upstream is asked for a stream.
         approval: Says which tools of ours the turn offers, and what lets a call of them run.
         repairs: What was mended so far in the leg that is coming in.
+        made: What of the prompt was put in here, in numbers, for who looks at a leg.
     """
 
     def __init__(
-        self, call: Call, stream: bool, approval: Approval, repairs: Callable[[], Sequence[str]]
+        self,
+        call: Call,
+        stream: bool,
+        approval: Approval,
+        repairs: Callable[[], Sequence[str]],
+        made: Mapping[str, int],
     ) -> None:
+        self._made = made
         self._repairs = repairs
         self._call = call
         self._stream = stream
@@ -70,7 +78,8 @@ class Effects:
         accept = EVENT_STREAM if self._stream else "application/json"
         headers = (*JSON_HEADERS, ("accept", accept))
         request = HttpRequest("POST", f"{upstream.base_url}/v1/chat/completions", headers, body)
-        async with exchange.leg(self._link(number), request, upstream.send, repairs_of) as answer:
+        link = self._link(number)
+        async with exchange.leg(link, request, upstream.send, repairs_of, **self._made) as answer:
             if not 200 <= answer.status < 300:
                 raise await read_refusal(answer)
             kind = media_type(answer.headers)
@@ -131,7 +140,7 @@ class Effects:
         question = self._approval.question(call, number, tell)
         return await exchange.act(self._link(number), what, partial(_perform, tool, tell), question)
 
-    def _link(self, number: int) -> exchange.Link:
+    def _link(self, number: int) -> Link:
         return replace(self._call.link, leg=number)
 
 

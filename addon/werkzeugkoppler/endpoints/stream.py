@@ -56,6 +56,7 @@ async def write_stream(
 async def _write_error(outlet: Outlet, error: ApiError, headers: Headers, trace: Trace) -> None:
     trace.add_error(error)
     if outlet.started:
+        outlet.failure = error.code or "error"
         await outlet.write(event(dumps({"error": error.error()})) + DONE)
         outlet.end()
     else:

@@ -1,0 +1,157 @@
+"""What a turn's flows are called in a list, and how they are marked (BX-09).
+
+A comment and a marker are the user's as well: what somebody wrote there is left alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mitmproxy import connection, ctx, http
+from mitmproxy.flow import Error
+from mitmproxy.hooks import UpdateHook
+
+from werkzeugkoppler.wire.glance import count, duration, glance, size
+
+METADATA = "werkzeugkoppler"
+"""The key in `flow.metadata` under which a flow tells which turn it belongs to."""
+
+MARKERS = {
+    "client": ":speech_balloon:",
+    "leg": ":robot:",
+    "models": ":clipboard:",
+    "tool": ":wrench:",
+    "reader": ":mag:",
+    "command": ":computer:",
+}
+"""Of each kind of flow, by mitmproxy's names for them."""
+FAILED = ":x:"
+"""Of a flow that failed, whatever its kind."""
+
+SHOWN_ID = 6
+"""Characters of a turn's id in a comment: enough for a thousand turns, and short."""
+
+
+type Plain = str | int | list[int]
+"""What `flow.metadata` may hold: anything else could not be saved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Which turn a flow belongs to."""
+
+    client_conn: connection.Client
+    turn: str
+    leg: int = 0
+    """From 1; 0 before the first."""
+    began: float = 0.0
+    """When the client's flow was made, in seconds since the epoch; 0: the turn has none."""
+
+    @property
+    def client_addr(self) -> str:
+        """Where the client is, as `host:port`."""
+        return ":".join(map(str, self.client_conn.peername[:2]))
+
+    def mark(self, flow: http.HTTPFlow, kind: str, label: str, **more: Plain) -> None:
+        """Write the link on a flow, for people and for programs.
+
+        Args:
+            kind: One of `MARKERS`.
+            label: What it is called, whatever becomes of it.
+            more: Further entries of `flow.metadata`.
+        """
+        # Flows are listed by the time they were made at: those of a turn have the same and stand together.
+        flow.timestamp_created = self.began or flow.timestamp_created
+        begin(flow, {"turn": self.turn, "kind": kind, "leg": self.leg, **more}, label)
+
+
+def begin(flow: http.HTTPFlow, link: dict[str, Any], label: str) -> None:
+    """Name a flow whose work has not been done yet.
+
+    Args:
+        link: What `flow.metadata` says from now on: `turn`, `kind`, `leg` and more, plain values alone.
+        label: What it is called, whatever becomes of it.
+    """
+    before = flow.metadata.get(METADATA, {})  # of a flow that is replayed
+    ours = {key: before[key] for key in ("comment", "marker") if key in before}
+    flow.metadata[METADATA] = {**link, "label": label, **ours}
+    _write(flow, [label], MARKERS[link["kind"]])
+
+
+def note_repairs(flow: http.HTTPFlow, repairs: Sequence[str]) -> None:
+    """Say what had to be mended in the answer (BX-02)."""
+    if repairs:
+        flow.metadata[METADATA]["repairs"] = list(repairs)
+
+
+def note_arrivals(flow: http.HTTPFlow, points: Sequence[Sequence[int]]) -> None:
+    """Say when how much of the answer had come: pairs of bytes and milliseconds since it was asked for."""
+    flow.metadata[METADATA]["arrivals"] = [list(point) for point in points]
+
+
+def end(flow: http.HTTPFlow) -> None:
+    """Name an exchange for what came of it."""
+    link = flow.metadata[METADATA]
+    outcome, is_failed = _outcome(flow, link)
+    took = []
+    if flow.response is not None and flow.response.timestamp_end and flow.request.timestamp_end:
+        took = [duration(flow.response.timestamp_end - flow.request.timestamp_end)]
+    repairs = link.get("repairs")
+    mended = [f"repaired: {', '.join(repairs)}"] if repairs else []
+    marker = FAILED if is_failed else MARKERS[link["kind"]]
+    _write(flow, [link["label"], *outcome, *took, *mended], marker)
+
+
+def end_turn(flow: http.HTTPFlow, news: Sequence[str], is_failed: bool, what: str | None = None) -> None:
+    """Name a client's flow for what came of it.
+
+    Args:
+        what: What was asked, where it was no turn.
+    """
+    turn = f"turn {flow.metadata[METADATA]['turn'][:SHOWN_ID]}"
+    parts = [turn, *news] if what is None else [what, *news, turn]
+    _rename(flow, " · ".join(parts), FAILED if is_failed else MARKERS["client"])
+
+
+def tell_view(flow: http.HTTPFlow) -> None:
+    """Let what shows flows look at this one again."""
+    ctx.master.addons.trigger(UpdateHook([flow]))
+
+
+def is_marked_by_user(flow: http.HTTPFlow) -> bool:
+    """Whether somebody marked the flow, other than we did."""
+    return bool(flow.marked) and flow.marked != flow.metadata.get(METADATA, {}).get("marker")
+
+
+def _outcome(flow: http.HTTPFlow, link: dict[str, Any]) -> tuple[list[str], bool]:
+    """What came of an exchange, in few words, and whether it failed."""
+    if flow.error is not None:
+        words = {Error.KILLED_MESSAGE: "denied" if link["kind"] == "tool" else "killed"}
+        return [words.get(flow.error.msg, "cancelled" if flow.error.msg == "cancelled" else "failed")], True
+    if flow.response is None:
+        return [], False
+    content = flow.response.raw_content or b""
+    if link["kind"] not in ("leg", "models"):
+        is_ok = flow.response.status_code < 400
+        return ["ok" if is_ok else "failed", size(len(content))], not is_ok
+    if not 200 <= flow.response.status_code < 300:
+        return [str(flow.response.status_code)], True
+    if link["kind"] == "models":
+        return [size(len(content))], False
+    found = glance(content)
+    tokens = [count(found.tokens, "token")] if found.tokens is not None else []
+    return [found.finish or "no finish", *tokens], False
+
+
+def _write(flow: http.HTTPFlow, parts: Sequence[str], marker: str) -> None:
+    link = flow.metadata[METADATA]
+    parts = [*parts, f"leg {link['leg']}"] if link["leg"] and link["kind"] != "leg" else parts
+    _rename(flow, " · ".join([*parts, f"turn {link['turn'][:SHOWN_ID]}"]), marker)
+
+
+def _rename(flow: http.HTTPFlow, comment: str, marker: str) -> None:
+    link = flow.metadata[METADATA]
+    if flow.comment in ("", link.get("comment")):
+        flow.comment = link["comment"] = comment
+    if flow.marked in ("", link.get("marker")):
+        flow.marked = link["marker"] = marker

@@ -1,0 +1,64 @@
+"""What an answer came to is found at a glance, wherever a server wrote it."""
+
+import json
+
+import pytest
+
+from tests.fakes.chunks import USAGE, Call, calls_chunks, calls_completion, completion, event, text_chunks
+from werkzeugkoppler.wire.glance import Glance, Tally, count, duration, glance, size
+
+
+def streamed(chunks: list[object]) -> bytes:
+    return b"".join(map(event, chunks)) + b"data: [DONE]\n\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        (streamed(text_chunks("Hi")), Glance("stop", 9)),
+        (streamed(calls_chunks(Call("x"), usage=None)), Glance("tool_calls", None)),
+        (json.dumps(completion("Hi")).encode(), Glance("stop", 9)),
+        (json.dumps(calls_completion(Call("x")), indent=2).encode(), Glance("tool_calls", 9)),
+        (b'{"usage":{"prompt_tokens":4,"completion_tokens":3}}', Glance(None, 7)),
+        (streamed(text_chunks("Hi", finish="length", usage=None))[:-100], Glance(None, None)),
+        (b"", Glance(None, None)),
+        (b"\xff\x00" * 50 + b'"finish_reason"', Glance(None, None)),
+    ],
+)
+def test_the_finish_and_the_tokens_are_found(body: bytes, found: Glance) -> None:
+    assert glance(body) == found
+
+
+def test_a_text_that_speaks_of_them_is_no_matter() -> None:
+    text = '"finish_reason": "length", "total_tokens": 5000'
+    assert glance(json.dumps(completion(text)).encode()) == Glance("stop", 9)
+    assert glance(streamed(text_chunks(text, usage=None))) == Glance("stop", None)
+
+
+def test_usage_before_the_last_chunk_is_found() -> None:
+    """Some servers tell the usage with the finish, and more chunks may follow."""
+    chunks = [*text_chunks("Hi", usage=None), {"choices": [], "usage": USAGE}, {"choices": []}]
+    assert glance(streamed(chunks)) == Glance("stop", 9)
+
+
+def test_amounts_are_told_in_words() -> None:
+    assert [size(n) for n in (0, 999, 1000, 12_345, 3_400_000)] == [
+        "0 B",
+        "999 B",
+        "1.0 kB",
+        "12.3 kB",
+        "3.4 MB",
+    ]
+    assert [duration(s) for s in (-1, 0.0354, 1.94, 75)] == ["0 ms", "35 ms", "1.9 s", "75 s"]
+    assert [count(n, "leg") for n in (0, 1, 2)] == ["0 legs", "1 leg", "2 legs"]
+
+
+def test_a_turn_is_counted_from_its_events() -> None:
+    tally = Tally()
+    assert tally.news() == []
+    tally.note("leg", {"finish_reason": "tool_calls", "usage": USAGE})
+    tally.note("tool_call", {})
+    tally.note("leg", {"finish_reason": "stop", "usage": {"prompt_tokens": 4, "completion_tokens": 3}})
+    assert tally.news() == ["2 legs", "1 tool", "stop", "16 tokens"]
+    tally.note("leg", {"usage": "odd"})
+    assert tally.news() == ["3 legs", "1 tool", "16 tokens"]

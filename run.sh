@@ -68,10 +68,9 @@ case "${1:-}" in
         "$VENV/bin/ruff" check .
         "$VENV/bin/mypy"
         ;;
-    doctor)
-        shift
+    doctor | explain)
         install_to_run
-        exec "$VENV/bin/python" -P -O -m werkzeugkoppler.doctor "$@"
+        exec "$VENV/bin/python" -P -O -m "werkzeugkoppler.$1" "${@:2}"
         ;;
     inspect)
         shift

@@ -12,8 +12,10 @@ FILES = sorted((ADDON / PACKAGE).rglob("*.py"))
 
 LAYERS = (
     {"main", "cli"},
-    {"doctor", "inspecting"},
+    {"doctor", "inspecting", "explain"},
+    {"launched"},
     {"proxy"},
+    {"drain"},
     {"admission"},
     {"visit"},
     {
@@ -52,6 +54,7 @@ HOMES = {
     "mitmproxy": {
         "main",
         "cli",
+        "launched",
         "proxy",
         "admission",
         "recording",

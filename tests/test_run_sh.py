@@ -51,7 +51,10 @@ def test_the_tests_run_in_the_clone(clone: Path, tmp_path: Path) -> None:
     assert called(clone / "run.sh", tmp_path, "test", "-x") == [str(clone), "-m", "pytest", "-x"]
 
 
-@pytest.mark.parametrize("name, package", [("doctor", "doctor"), ("inspect", "inspecting")])
+@pytest.mark.parametrize(
+    "name, package", [("doctor", "doctor"), ("explain", "explain"), ("inspect", "inspecting")]
+)
 def test_what_needs_no_proxy_starts_without_one(clone: Path, tmp_path: Path, name: str, package: str) -> None:
-    arguments = called(clone / "run.sh", tmp_path, name, "--json")[1:]
-    assert arguments == ["-P", "-O", "-m", f"werkzeugkoppler.{package}", "--json"]
+    cwd, *arguments = called(clone / "run.sh", tmp_path, name, "my file", "--json")
+    assert cwd == str(tmp_path)
+    assert arguments == ["-P", "-O", "-m", f"werkzeugkoppler.{package}", "my file", "--json"]

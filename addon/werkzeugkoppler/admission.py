@@ -10,6 +10,7 @@ from werkzeugkoppler.gate.limits import Slots, check_size
 from werkzeugkoppler.gate.redact import REMOVED, query_without_keys
 from werkzeugkoppler.labels import METADATA
 from werkzeugkoppler.visit import Visit
+from werkzeugkoppler.wire.http import EXPLAIN_HEADER
 
 REDACTED_HEADERS = (
     "authorization",
@@ -51,6 +52,11 @@ def admit(
         problem = "send the request body without a Content-Encoding"
         raise ApiError(415, problem, code="unsupported_content_encoding")
     check_size(announced(headers.get("content-length")), settings.max_request_bytes)
+
+
+def wants_explanation(flow: http.HTTPFlow) -> bool:
+    """Whether a client asks for a dry run (BX-13)."""
+    return flow.request.headers.get(EXPLAIN_HEADER, "").strip().lower() in ("1", "true")
 
 
 def redact(flow: http.HTTPFlow, settings: Settings | None) -> None:

@@ -23,8 +23,10 @@ def banner(stack: Stack, *, config: str, upstream_note: str, look_inside: str) -
         ),
         ("upstream", _upstream(settings) + (f" ({upstream_note})" if upstream_note else "")),
         ("tools", _tools(stack)),
+        ("may be run", _commands(settings)),
         ("config", config),
         ("look inside", look_inside),
+        *([("afterwards", "./run.sh inspect --last")] if settings.traces.enabled else []),
     ]
     lines = ["", "Werkzeugkoppler is ready", *(f"  {name:<12} {text}" for name, text in rows), ""]
     failed = [entry for entry in stack.toolbox.health() if not entry["ok"]]
@@ -40,6 +42,12 @@ def _tools(stack: Stack) -> str:
     by_source = Counter(tool.source for tool in stack.toolbox.offered().values())
     sources = ", ".join(f"{count} from {source}" for source, count in by_source.items())
     return f"{by_source.total()} ({sources})" if sources else "none"
+
+
+def _commands(settings: Settings) -> str:
+    """What anybody with the key can run without asking the model."""
+    patterns = ", ".join(settings.allowed_direct_commands)
+    return f"by @@ in a message: {patterns}" if patterns else "nothing but these tools"
 
 
 def _curl(settings: Settings) -> str:

@@ -1,17 +1,16 @@
 """The launcher: mitmdump, mitmweb or mitmproxy with the addon and the right options."""
 
 import argparse
-import gc
 import logging
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from mitmproxy import ctx
 from mitmproxy import options as mitmproxy_options
-from mitmproxy.addonmanager import AddonManager
 from mitmproxy.tools import cmdline
 from mitmproxy.tools import main as mitmproxy_main
 
@@ -19,8 +18,9 @@ from werkzeugkoppler import __version__
 from werkzeugkoppler.banner import banner
 from werkzeugkoppler.config import environment
 from werkzeugkoppler.config.exposure import warnings
+from werkzeugkoppler.config.schema import Settings
 from werkzeugkoppler.errors import ConfigError
-from werkzeugkoppler.hooktable import HookTable
+from werkzeugkoppler.launched import with_addon
 from werkzeugkoppler.logs import VERBOSITY, JsonLines
 from werkzeugkoppler.options import DEAD_END
 from werkzeugkoppler.proxy import Werkzeugkoppler
@@ -35,14 +35,16 @@ WEB_COLUMNS = ["icon", "path", "comment", "status", "size", "time"]
 logger = logging.getLogger(__name__)
 
 USAGE = """\
-Usage: ./run.sh [dump|web|console] [--config FILE] [-- MITMPROXY ARGUMENTS]
+Usage: ./run.sh [dump|web|console] [--config FILE] [--log-requests] [-- MITMPROXY ARGUMENTS]
        ./run.sh doctor [--config FILE | --probe URL | --self] [--help]
+       ./run.sh explain [FILE|-] [--config FILE] [--url URL] [--json]
        ./run.sh inspect [ID | --last | --list | --follow] [--help]
 
   dump       under mitmdump: a log in the terminal (the default)
   web        under mitmweb: look, hold, edit and replay in the browser
   console    under mitmproxy: the same in the terminal
   doctor     checks this install, or any gateway: docs/doctor.md
+  explain    what a request becomes, and what each part of it costs
   inspect    shows what a request did, from its trace: docs/inspect.md
   test       the tests; more arguments go to pytest
   check      format, lint, types
@@ -58,6 +60,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from werkzeugkoppler.doctor.command import main as doctor
 
         return doctor(given[1:])
+    if given[:1] == ["explain"]:
+        from werkzeugkoppler.explain.command import main as explain
+
+        return explain(given[1:])
     if given[:1] == ["inspect"]:
         from werkzeugkoppler.inspecting.command import main as inspect
 
@@ -74,14 +80,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(problem, file=sys.stderr)
         return EXIT_PORT
     for warning in [*environment.unknown(os.environ), *warnings(settings)]:
-        print(_warning(warning, as_json=settings.logging.json), file=sys.stderr)
-    _run(args.front, start, theirs)
+        _say(warning if settings.logging.json else f"WARNING: {warning}", settings, "WARNING")
+    _run(args, start, theirs)
+    _say("stopped.", settings)
     return 0
 
 
-def _warning(text: str, *, as_json: bool) -> str:
-    record = {"name": "werkzeugkoppler", "levelname": "WARNING", "msg": text}
-    return JsonLines().format(logging.makeLogRecord(record)) if as_json else f"WARNING: {text}"
+def _say(text: str, settings: Settings, level: str = "INFO") -> None:
+    """Write a line to stderr beside the log: before it begins, after its end, or whatever its level is."""
+    if settings.logging.json:
+        record = {"name": "werkzeugkoppler", "levelname": level, "msg": text}
+        text = JsonLines().format(logging.makeLogRecord(record))
+    print(text, file=sys.stderr, flush=True)
 
 
 # What to start
@@ -100,36 +110,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("front", nargs="?", choices=list(FRONTS), default="dump", help=argparse.SUPPRESS)
     parser.add_argument("--config", metavar="FILE", help="the config file; without it config.yaml")
+    parser.add_argument("--log-requests", action="store_true", help="a line on stderr for each request")
     parser.add_argument("--version", action="version", version=f"werkzeugkoppler {__version__}")
     return parser
 
 
 # How to start it
-
-
-def _with_addon(master_class: type[Any], addon: Werkzeugkoppler) -> type[Any]:
-    """The master with a hook table, and the addon after all others: what they change, it sees."""
-
-    class Launched(master_class):  # type: ignore[misc]
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)
-            self.addons.add(addon)
-
-        @property
-        def addons(self) -> AddonManager:
-            return self._addons
-
-        @addons.setter
-        def addons(self, original: AddonManager) -> None:
-            self._addons = HookTable(self)
-
-        async def running(self) -> None:
-            await super().running()
-            # What has been made by now stays: the collector need not look at it again.
-            gc.collect()
-            gc.freeze()
-
-    return Launched
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +160,8 @@ FRONTS = {
 }
 
 
-def _run(name: str, start: Start, more: Sequence[str]) -> None:
-    front, settings = FRONTS[name], start.settings
+def _run(args: argparse.Namespace, start: Start, more: Sequence[str]) -> None:
+    front, settings = FRONTS[args.front], start.settings
 
     def parser_with_defaults(opts: mitmproxy_options.Options) -> Any:
         opts.update(
@@ -197,8 +183,10 @@ def _run(name: str, start: Start, more: Sequence[str]) -> None:
     for library in ("mitmproxy.proxy.server", "mitmproxy.proxy.mode_servers"):
         logging.getLogger(library).setLevel(logging.WARNING)
     # The console draws on the whole terminal.
-    announce = None if name == "console" else _banner_printer(start)
-    launched = _with_addon(front.master(), Werkzeugkoppler(settings, announce, start.path))
+    say = None if args.front == "console" else partial(_say, settings=settings)
+    announce = _banner_printer(start) if say else None
+    addon = Werkzeugkoppler(settings, announce, start.path, say if args.log_requests else None)
+    launched = with_addon(front.master(), addon, say)
     mitmproxy_main.run(launched, parser_with_defaults, list(more), front.filters)
 
 

@@ -20,10 +20,11 @@ from mitmproxy.exceptions import OptionsError
 from mitmproxy.utils.asyncio_utils import create_task
 
 from werkzeugkoppler import options, views, webpage
-from werkzeugkoppler.admission import admit, announced, redact
+from werkzeugkoppler.admission import admit, announced, redact, wants_explanation
 from werkzeugkoppler.config import load
 from werkzeugkoppler.config.schema import Settings
 from werkzeugkoppler.config.secrets import known_secrets
+from werkzeugkoppler.drain import Drain, stopping, write_to_end
 from werkzeugkoppler.endpoints.call import Call, Reply, Streamed, error_reply
 from werkzeugkoppler.errors import ApiError, ConfigError, Headers, internal_error
 from werkzeugkoppler.flows import response
@@ -54,6 +55,7 @@ class Werkzeugkoppler:
         settings: The config; where it is `None` the option `koppler_config` names the file.
         announce: Called once everything has started.
         config: The file that `settings` are from, or would be if it were there.
+        log_request_line: Is told of each request that has ended, in a line.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Werkzeugkoppler:
         settings: Settings | None = None,
         announce: Callable[[Stack], None] | None = None,
         config: str = load.DEFAULT_PATH,
+        log_request_line: Callable[[str], None] | None = None,
     ) -> None:
         self._settings = settings
         self._config = config
@@ -73,7 +76,8 @@ class Werkzeugkoppler:
         self._source = Source()
         self._slots = Slots()
         self._opened = asyncio.Event()
-        self._visits = Visits(self._source)
+        self._visits = Visits(self._source, log_request_line)
+        self._drain = Drain(self._visits)
 
     # Its life
 
@@ -101,6 +105,10 @@ class Werkzeugkoppler:
         webpage.apply()
         create_task(self._open(), name="werkzeugkoppler start", keep_ref=True)
 
+    async def drain(self) -> None:
+        """Take no new requests, and wait for those under way; see `Drain.run`."""
+        await self._drain.run()
+
     def done(self) -> Awaitable[None]:
         views.unregister()
         # Not a coroutine function: mitmproxy calls `done` without awaiting when it reloads the script.
@@ -121,6 +129,7 @@ class Werkzeugkoppler:
             assert self._settings is not None
             admit(flow, visit, authorization, self._settings, self._slots)
             self._visits.let_in(visit)
+            self._drain.check()
             if "transfer-encoding" in flow.request.headers:
                 visit.upload = Upload(self._settings.max_request_bytes)
                 flow.request.stream = visit.upload
@@ -135,10 +144,13 @@ class Werkzeugkoppler:
             return
         if visit.upload is not None:
             flow.request.data.content = visit.upload.body()
-        await released(flow, lambda: visit.is_over)
+        await released(flow, lambda: visit.is_over or visit.is_broken_off)
         let_go(flow)
         if flow.error or visit.is_over:
             return  # killed while it was held, or the client left
+        if visit.is_broken_off:
+            self._give(flow, visit, self._told(visit, stopping()))
+            return
         log_request(flow, self._settings)
         visit.task = create_task(self._answer(flow, visit), name=f"turn {visit.trace.id}", keep_ref=True)
         try:
@@ -146,7 +158,9 @@ class Werkzeugkoppler:
         except asyncio.CancelledError:
             if visit.is_over:
                 return  # the client left
-            raise
+            if not visit.is_broken_off:
+                raise
+            reply = self._told(visit, stopping())
         if not visit.is_over:  # the client may have left since the task ended
             self._give(flow, visit, reply)
 
@@ -215,6 +229,7 @@ class Werkzeugkoppler:
     async def _close(self) -> None:
         if self._following is not None:
             self._following.cancel()
+        await self._drain.run()
         self._visits.end_all()
         self._source.close()
         with move_on_after(CLOSE_SECONDS):
@@ -264,7 +279,15 @@ class Werkzeugkoppler:
             assert visit.route is not None
             body = flow.request.get_content(strict=False) or b""
             visit.hold = self._stacks.hold()
-            call = Call(visit.hold.stack, visit.link, visit.trace, body, visit.has_key, self._reloader.error)
+            call = Call(
+                visit.hold.stack,
+                visit.link,
+                visit.trace,
+                body,
+                visit.has_key,
+                self._reloader.error,
+                wants_explanation=wants_explanation(flow),
+            )
             return await visit.route.endpoint(call)
         except ApiError as error:
             return self._told(visit, error)
@@ -295,7 +318,7 @@ class Werkzeugkoppler:
     ) -> None:
         async def answerer(outlet: Outlet) -> None:
             try:
-                await write(outlet, visit.headers)
+                await write_to_end(visit, outlet, write)
             except asyncio.CancelledError:
                 visit.name(flow, "cancelled")
                 raise

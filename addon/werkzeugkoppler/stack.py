@@ -4,7 +4,6 @@ import json
 import os
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 
 from anyio import create_task_group
 
@@ -81,6 +80,11 @@ class Stack:
         """The name of a model where none is asked: the last one's, else a made one (WK-02, WK-79)."""
         return self.last_model or self.settings.fallback_fake_model_name
 
+    @property
+    def known_model(self) -> str:
+        """The model for a request that names none, as far as that is known without asking the upstream."""
+        return self.settings.upstream_default_model or self._first_model or self.shown_model
+
     async def default_model(self, link: Link) -> str:
         """The model for a request that names none: the configured one, else the upstream's first.
 
@@ -138,7 +142,7 @@ def _first_id(body: bytes) -> str | None:
 
 def _toolbox(settings: Settings, servers: SharedSources) -> Toolbox:
     actions = [
-        action_tool(action, root=Path.cwd(), environ=os.environ, secrets=settings.secrets)
+        action_tool(action, root=settings.root, environ=os.environ, secrets=settings.secrets)
         for action in settings.actions
     ]
     return Toolbox(_mcp_servers(settings, servers), actions)
@@ -147,7 +151,7 @@ def _toolbox(settings: Settings, servers: SharedSources) -> Toolbox:
 def _readers(settings: Settings) -> tuple[MessageReader, ...]:
     environ = process.child_environment(os.environ, settings.secrets)
     return tuple(
-        message_reader(reader, root=Path.cwd(), environ=environ)
+        message_reader(reader, root=settings.root, environ=environ)
         for reader in settings.last_user_message_readers
     )
 

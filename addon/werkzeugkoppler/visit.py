@@ -3,7 +3,9 @@
 import asyncio
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from weakref import WeakKeyDictionary
 
 from mitmproxy import connection, http
@@ -48,7 +50,10 @@ class Visit:
     parked: str | None = None
     upload: Upload | None = None
     task: asyncio.Task[Reply | Streamed] | None = None
+    writing: asyncio.Task[None] | None = None
+    """Writes the answer to the source's connection."""
     is_answered: bool = False
+    is_broken_off: bool = False
     is_over: bool = False
     is_named: bool = False
 
@@ -56,6 +61,26 @@ class Visit:
     def headers(self) -> Headers:
         """What every response has (F10)."""
         return ((TRACE_HEADER, self.trace.id),)
+
+    def line(self, status: int | None, ms: int, now: datetime) -> str:
+        """A line about its end (OW-68).
+
+        Args:
+            status: `None` where the client left before the answer's end; shown as `-`.
+            ms: Milliseconds from the head of the request to the end of the answer.
+        """
+        peer = ":".join(map(str, self.link.client_conn.peername[:2]))
+        # A query may hold a key, and a path may hold what moves a terminal's cursor.
+        path = self.address[3].partition(b"?")[0].decode("ascii", "backslashreplace")
+        shown = "".join(character if character.isprintable() else "?" for character in path)
+        return f"{now.isoformat(timespec='milliseconds')} {peer} {self.method} {shown} {status or '-'} {ms}ms"
+
+    def break_off(self) -> None:
+        """End what answers it; whoever waits for that tells the client."""
+        self.is_broken_off = True
+        task = self.writing or self.task
+        if task is not None:
+            task.cancel()
 
     def note_request(self) -> None:
         """Trace what is known of any request from its head; a chat's is told by its endpoint."""
@@ -93,11 +118,12 @@ class Visit:
 class Visits:
     """The requests that are under way."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, log_line: Callable[[str], None] | None = None) -> None:
         self.traces: TraceWriter | None = None
         self.keep_flows = 0
         """See `retention.prune`."""
         self._source = source
+        self._log_line = log_line
         self._of_flow: WeakKeyDictionary[http.HTTPFlow, Visit] = WeakKeyDictionary()
         self._of_client: dict[str, set[Visit]] = {}
 
@@ -139,10 +165,14 @@ class Visits:
         labels.tell_view(flow)  # it was told of the end before the flow had this name
         self.end(visit, flow)
 
+    @property
+    def under_way(self) -> list[Visit]:
+        """Those that have not ended."""
+        return [visit for visits in self._of_client.values() for visit in visits]
+
     def end_all(self) -> None:
-        for visits in list(self._of_client.values()):
-            for visit in list(visits):
-                self.end(visit, None, "shutdown")
+        for visit in self.under_way:
+            self.end(visit, None, "shutdown")
 
     def end(self, visit: Visit, flow: http.HTTPFlow | None, why: str = "client_left") -> None:
         """Let go of everything, once.
@@ -166,11 +196,19 @@ class Visits:
             visit.hold.free()
         if visit.task is not None:
             visit.task.cancel()
+        self._log_end(visit, flow)
         _trace_end(visit, flow, why)
         prune(self.keep_flows, self._running)
 
     def _running(self) -> set[str]:
         return {visit.link.turn for visits in self._of_client.values() for visit in visits}
+
+    def _log_end(self, visit: Visit, flow: http.HTTPFlow | None) -> None:
+        if self._log_line is not None:
+            response = flow.response if flow is not None and flow.error is None else None
+            status = None if response is None else response.status_code
+            ms = round((time.monotonic() - visit.began) * 1000)
+            self._log_line(visit.line(status, ms, datetime.now(UTC)))
 
     def _write(self, trace: Trace) -> None:
         if self.traces is not None:

@@ -41,6 +41,19 @@ def test_a_time_zone_is_one_that_is_known(tmp_path: Path, zone: str) -> None:
     assert problems(tmp_path, f"{UPSTREAM}timezone: {zone}\n") == [f"config.yaml:2:11: timezone: {text}"]
 
 
+@pytest.mark.parametrize("folder", ["/no/such/folder", "~no-such-user/x", "/etc/passwd", "nul\\0byte"])
+def test_the_project_folder_has_to_be_there(tmp_path: Path, folder: str) -> None:
+    text = "is no folder that is there"
+    assert problems(tmp_path, f'{UPSTREAM}workdir: "{folder}"\n') == [f"config.yaml:2:10: workdir: {text}"]
+
+
+def test_the_project_folder_may_be_in_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "project").mkdir()
+    assert loaded(tmp_path, f"{UPSTREAM}workdir: ~/project\n").root == tmp_path / "project"
+    assert loaded(tmp_path, UPSTREAM).root == Path.cwd()
+
+
 def test_the_time_zone_can_be_given_by_the_environment(tmp_path: Path) -> None:
     environ = {"WERKZEUGKOPPLER_TIMEZONE": "Asia/Tokyo"}
     assert loaded(tmp_path, UPSTREAM, environ).timezone == "Asia/Tokyo"

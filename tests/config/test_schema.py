@@ -65,6 +65,7 @@ actions:
 last_user_message_readers:
   - {name: my notes, command: c, arguments: [-n, 5], run_path: sub, timeout: 9, max_output_bytes: 10}
 timezone: Europe/Berlin
+workdir: /
 allowed_direct_commands: [ls, "git-*", yes]
 allowed_direct_commands_max_output_lines: 9
 allowed_direct_commands_max_output_bytes: 0
@@ -152,6 +153,7 @@ logging: {level: debug, json: yes}
             },
         ),
         "timezone": "Europe/Berlin",
+        "workdir": "/",
         "allowed_direct_commands": ("ls", "git-*", "yes"),
         "allowed_direct_commands_max_output_lines": 9,
         "allowed_direct_commands_max_output_bytes": 0,

@@ -28,6 +28,16 @@ async def test_an_unknown_path_is_an_openai_error(
     assert not upstream.requests
 
 
+@pytest.mark.contract("OW-72")
+@pytest.mark.parametrize("path", ["/v1/completions", "/v1/assistants", "/v1/threads/t/runs", "/v1/responses"])
+async def test_the_other_parts_of_openais_api_are_told_to_be_elsewhere(
+    client: Client, upstream: Upstream, path: str
+) -> None:
+    answer = await client.send("POST", path, question())
+    assert answer.status == 404 and answer.error["code"] == "not_found"
+    assert "only chat completions and models" in answer.error["message"]
+
+
 @pytest.mark.contract("OW-05")
 async def test_a_query_string_does_not_hide_an_endpoint(client: Client, upstream: Upstream) -> None:
     upstream.script(says("Hello."))

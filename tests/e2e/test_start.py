@@ -10,10 +10,11 @@ import anyio
 import pytest
 
 from tests.e2e.client import Client
+from tests.e2e.declared import HELLO
 from tests.e2e.launch import LAUNCHER, NOWHERE, SERVICE_KEY, Command, free_url, write_config
 from tests.e2e.proxy import Proxy, ended, running, serving
-from tests.fakes.answers import Hang, Sse, says
-from tests.fakes.chunks import chunk
+from tests.fakes.answers import Hang, Sse, calls, says
+from tests.fakes.chunks import Call, chunk
 from tests.fakes.upstream import Upstream
 
 INIT = [{"role": "system", "content": "From the file."}]
@@ -33,6 +34,42 @@ async def test_the_named_config_is_used(upstream: Upstream, tmp_path: Path, plai
         assert await chatted(proxy) == 200
         assert await chatted(proxy, stream=True) == 200
     assert [chat.json["messages"][0] for chat in upstream.chats] == INIT * 2
+
+
+@pytest.mark.contract("OW-67")
+async def test_a_start_tells_where_it_is_what_it_has_and_what_to_try(
+    upstream: Upstream, tmp_path: Path
+) -> None:
+    settings = {"actions": [HELLO], "allowed_direct_commands": ["ls", "git *"]}
+    async with running(tmp_path, upstream.url, settings) as proxy:
+        await proxy.until_written("Try it:")
+        await proxy.until_written('\'{"stream": true')
+        told = proxy.output
+        assert f"listens      {proxy.url}/v1 (with a key)" in told and upstream.url in told
+        assert "1 (1 from actions)" in told and "by @@ in a message: ls, git *" in told
+        assert "./run.sh inspect --last" in told
+        assert f"curl -N {proxy.url}/v1/chat/completions" in told and SERVICE_KEY not in told
+
+
+@pytest.mark.contract("OW-70")
+async def test_commands_work_in_the_folder_that_is_set(upstream: Upstream, tmp_path: Path) -> None:
+    (tmp_path / "project").mkdir()
+    upstream.script(calls(Call("actions__where")), says("Done."))
+    settings = {
+        "workdir": str(tmp_path / "project"),
+        "actions": [HELLO | {"name": "where", "command": "pwd", "arguments": []}],
+        "last_user_message_readers": [{"name": "where", "command": "pwd"}],
+        "init_messages": [{"role": "system", "content": "{last_user_message_reader_result:where}"}],
+        "allowed_direct_commands": ["pwd"],
+    }
+    async with running(tmp_path, upstream.url, settings) as proxy:
+        assert await chatted(proxy) == 200
+        async with aiohttp.ClientSession(proxy.url) as session:
+            direct = await Client(session, SERVICE_KEY).chat("@@ pwd")
+    messages = upstream.chats[1].json["messages"]
+    folder = str(tmp_path / "project")
+    assert messages[0]["content"].strip() == folder and folder in messages[-1]["content"]
+    assert folder in direct.json["choices"][0]["message"]["content"]
 
 
 @pytest.mark.contract("OW-21")

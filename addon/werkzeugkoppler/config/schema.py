@@ -142,6 +142,16 @@ def _known_zone(name: str) -> str:
     return name
 
 
+def _existing_folder(name: str) -> str:
+    try:
+        is_there = Path(name).expanduser().is_dir()
+    except (OSError, ValueError, RuntimeError):  # too long, a NUL byte, `~nobody`
+        is_there = False
+    if not is_there:
+        raise ValueError("is no folder that is there")
+    return name
+
+
 class Settings(Section):
     """The whole configuration."""
 
@@ -179,6 +189,8 @@ class Settings(Section):
     last_user_message_readers: Annotated[tuple[Reader, ...], a_tuple_of] = ()
     timezone: Annotated[str, AfterValidator(_known_zone)] | None = None
     """An IANA name; None for the machine's own zone."""
+    workdir: Annotated[NonBlank, AfterValidator(_existing_folder)] | None = None
+    """Where commands work, see `root`; None for the folder that the proxy was started in (OW-70)."""
     mcp_servers: Annotated[tuple[McpServer, ...], a_tuple_of] = ()
     mcp_servers_refresh_seconds: int = 300
     """0 or less: the lists of tools are read again only when a server says that they changed."""
@@ -227,6 +239,11 @@ class Settings(Section):
     def secrets(self) -> tuple[str, ...]:
         """The keys that no command started here may see (BX-17)."""
         return tuple(key for key in (self.service_api_key, self.upstream_api_key) if key)
+
+    @property
+    def root(self) -> Path:
+        """The folder that readers, actions and direct commands work in."""
+        return Path.cwd() if self.workdir is None else Path(self.workdir).expanduser().absolute()
 
     @property
     def address(self) -> ServiceAddress:

@@ -50,7 +50,7 @@ async def findings_of(start: Start, *, with_chat: bool) -> AsyncIterator[Finding
         asked += [mcp_server(entry, root, environ) for entry in settings.mcp_servers]
         for finding in await _side_by_side(asked):
             yield finding
-    for finding in await programs(settings, root, environ):
+    for finding in await programs(settings, settings.root, environ):
         yield finding
 
 

@@ -24,6 +24,8 @@ class Call:
     """The request came with the service key, or none is set."""
     config_error: str | None = None
     """Why the config file is not what runs."""
+    wants_explanation: bool = False
+    """The request is not to be answered: what would be asked is to be told (BX-13)."""
 
 
 class Outlet(Protocol):

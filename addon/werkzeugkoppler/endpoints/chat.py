@@ -7,19 +7,18 @@ from contextlib import aclosing
 from functools import partial
 
 from werkzeugkoppler.direct.parse import latest_command, without_commands
-from werkzeugkoppler.endpoints.approval import Approval
 from werkzeugkoppler.endpoints.call import Call, Outlet, Reply, Streamed
-from werkzeugkoppler.endpoints.conversation import Conversation
+from werkzeugkoppler.endpoints.composing import composed
 from werkzeugkoppler.endpoints.direct import direct
 from werkzeugkoppler.endpoints.effects import Effects
+from werkzeugkoppler.endpoints.explain import explain, not_asked
 from werkzeugkoppler.endpoints.offload import computed
-from werkzeugkoppler.endpoints.retrieval import our_messages
 from werkzeugkoppler.endpoints.stream import write_stream
 from werkzeugkoppler.errors import Headers
 from werkzeugkoppler.turn import engine
 from werkzeugkoppler.turn.collect import PlainAnswer
 from werkzeugkoppler.turn.leg import IsOurs, Leg
-from werkzeugkoppler.turn.prompt import Draft, compose
+from werkzeugkoppler.turn.prompt import Draft
 from werkzeugkoppler.turn.relay import StreamedAnswer
 from werkzeugkoppler.turn.retry import Patience
 from werkzeugkoppler.wire.chat import ChatRequest, parse_request
@@ -46,8 +45,12 @@ async def chat(call: Call) -> Reply | Streamed:
     if call.stack.settings.allowed_direct_commands:
         code = latest_command(request.messages)
         if code is not None:
+            if call.wants_explanation:
+                raise not_asked()
             return await direct(call, request, code)
         request = without_commands(request)
+    if call.wants_explanation:
+        return await explain(call, request)
     if not request.stream:
         async with aclosing(_turn(call, request)) as turn:
             return Reply(200, JSON_HEADERS, b"".join([data async for data in turn]))
@@ -62,27 +65,15 @@ async def chat(call: Call) -> Reply | Streamed:
 
 async def _turn(call: Call, asked: ChatRequest) -> AsyncGenerator[bytes]:
     stack, settings = call.stack, call.stack.settings
-    conversation = Conversation(call, asked)
-    request = conversation.restored()
-    model = request.model or await stack.default_model(call.link)
-    offered = await stack.offered_tools()
-    allowed = {name: tool for name, tool in offered.items() if name not in request.tool_names}
-    approval = Approval(call, allowed, request.tool_names, conversation.grants)
-    ours = approval.tools
+    model = asked.model or await stack.default_model(call.link)
+    prompt = await composed(call, asked, model)
+    conversation, request, draft = prompt.conversation, prompt.request, prompt.draft
+    approval, ours = prompt.approval, prompt.ours
 
     def is_ours(name: str) -> bool:
         # A name that nobody offered: a client with tools may know it, one without cannot answer it.
         return name in ours or bool(ours and not request.tools)
 
-    composed = partial(
-        compose,
-        request,
-        init_messages=await our_messages(call, request),
-        merge_system=settings.system_messages == "merge",
-        tools=[stack.definition(name, tool) for name, tool in ours.items()],
-        model=model,
-    )
-    draft = await computed(len(call.body), composed)
     conversation.begin(draft, request)
     answer = _answer(call, request, model, is_ours, runs_mixed=conversation.is_kept)
     made = {**conversation.made, "our_tools": len(ours)}

@@ -5,7 +5,6 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, aclosing, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -103,7 +102,9 @@ class _Run:
             settings.direct_command_timeout_seconds,
         )
         environ = child_environment(os.environ, settings.secrets)
-        return answering(code, cwd=Path.cwd(), environ=environ, limits=limits, ended=self.ended)
+        return answering(
+            code, cwd=self.call.stack.settings.root, environ=environ, limits=limits, ended=self.ended
+        )
 
     @contextmanager
     def _traced(self, code: str) -> Iterator[None]:

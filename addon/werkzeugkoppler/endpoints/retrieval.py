@@ -1,7 +1,9 @@
 """Our own messages for one turn: the readers are run, and what they found is put in."""
 
 import logging
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -10,6 +12,7 @@ from zoneinfo import ZoneInfo
 from anyio import create_task_group
 
 from werkzeugkoppler import exchange
+from werkzeugkoppler.config.schema import Settings
 from werkzeugkoppler.endpoints.call import Call
 from werkzeugkoppler.endpoints.traced import traced
 from werkzeugkoppler.tools.readers import MessageReader
@@ -20,28 +23,40 @@ from werkzeugkoppler.wire.http import TEXT_HEADERS
 logger = logging.getLogger(__name__)
 
 
-async def our_messages(call: Call, request: ChatRequest) -> list[dict[str, Any]]:
-    """The `init_messages` for this turn; every reader has been run, once (WK-42, WK-43)."""
-    settings = call.stack.settings
-    # Most stacks have no reader: their turns are spared a task group, which is a round of the loop.
-    readings = await _read_all(call, request.last_user_text) if call.stack.readers else {}
-    for name in sorted(readers_named(settings.init_messages) - readings.keys()):
-        logger.warning("There is no reader %s, its placeholder becomes empty", name)
-    now = datetime.now(ZoneInfo(settings.timezone)) if settings.timezone else datetime.now().astimezone()
-    return fill(settings.init_messages, now=now, readings=readings)
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a reader found."""
+
+    text: str
+    """Empty where it failed or was killed."""
+    ms: float
 
 
-async def _read_all(call: Call, message: str) -> Mapping[str, str]:
-    """What each reader found, by its name; they run side by side."""
-    readings: dict[str, str] = {}
+async def read_all(call: Call, request: ChatRequest) -> Mapping[str, Reading]:
+    """What each reader found, by its name; they run side by side, each once (WK-42, WK-43)."""
+    readings: dict[str, Reading] = {}
+    if not call.stack.readers:
+        return readings  # most stacks: their turns are spared a task group, which is a round of the loop
+    message = request.last_user_text
 
     async def read(reader: MessageReader) -> None:
-        readings[reader.name] = await _read(call, reader, message)
+        began = time.monotonic()
+        text = await _read(call, reader, message)
+        readings[reader.name] = Reading(text, (time.monotonic() - began) * 1000)
 
     async with create_task_group() as group:
         for reader in call.stack.readers:
             group.start_soon(read, reader)
-    return readings
+    return {reader.name: readings[reader.name] for reader in call.stack.readers}
+
+
+def our_messages(settings: Settings, readings: Mapping[str, Reading]) -> list[dict[str, Any]]:
+    """The `init_messages` for this turn."""
+    for name in sorted(readers_named(settings.init_messages) - readings.keys()):
+        logger.warning("There is no reader %s, its placeholder becomes empty", name)
+    now = datetime.now(ZoneInfo(settings.timezone)) if settings.timezone else datetime.now().astimezone()
+    texts = {name: reading.text for name, reading in readings.items()}
+    return fill(settings.init_messages, now=now, readings=texts)
 
 
 async def _read(call: Call, reader: MessageReader, message: str) -> str:

@@ -28,6 +28,17 @@ ROUTES = {
 }
 
 
+OTHER_APIS = [
+    ["v1", name]
+    for name in (
+        *("completions", "edits", "engines", "responses", "conversations", "realtime"),
+        *("assistants", "threads", "vector_stores", "batches", "fine_tuning", "fine-tunes", "evals"),
+        *("files", "uploads", "embeddings", "moderations", "images", "audio", "videos"),
+    )
+]
+"""What OpenAI's API has, or had, at other paths (OW-72): https://platform.openai.com/docs/api-reference"""
+
+
 def find(method: str, path: str) -> Route:
     """The route of a request.
 
@@ -41,16 +52,21 @@ def find(method: str, path: str) -> Route:
     route = ROUTES.get(path)
     if route is None:
         served = ", ".join(f"{r.method} {p}" for p, r in ROUTES.items())
-        hint = (
-            " (a client's base URL ends in /v1)"
-            if f"/v1{path}" in ROUTES or path.startswith("/v1/v1/")
-            else ""
-        )
-        raise ApiError(404, f"nothing is served at {path}{hint}: this server has {served}", code="not_found")
+        problem = f"nothing is served at {path}{_hint(path)}: this server has {served}"
+        raise ApiError(404, problem, code="not_found")
     if method != route.method and (method, route.method) != ("HEAD", "GET"):
         problem = f"{path} takes {route.method}, not {method}"
         raise ApiError(405, problem, code="method_not_allowed", headers=(("Allow", route.method),))
     return route
+
+
+def _hint(path: str) -> str:
+    """Why a client may ask for what is not there."""
+    if f"/v1{path}" in ROUTES or path.startswith("/v1/v1/"):
+        return " (a client's base URL ends in /v1)"
+    if path.split("/")[1:3] in OTHER_APIS:
+        return " (of OpenAI's API only chat completions and models are here)"
+    return ""
 
 
 def is_open(path: str) -> bool:

@@ -45,15 +45,16 @@ async def write_stream(
                     if data:
                         await outlet.write(data)
     except ApiError as error:
-        await _write_error(outlet, error, headers, trace)
+        await write_error(outlet, error, headers, trace)
     except Exception:  # boundary: the client is told, whatever it was
         logger.exception("A streamed turn failed")
-        await _write_error(outlet, internal_error(), headers, trace)
+        await write_error(outlet, internal_error(), headers, trace)
     else:
         outlet.end()
 
 
-async def _write_error(outlet: Outlet, error: ApiError, headers: Headers, trace: Trace) -> None:
+async def write_error(outlet: Outlet, error: ApiError, headers: Headers, trace: Trace) -> None:
+    """End an answer with an error, in the way that is left: an event, or a response of its own (F18)."""
     trace.add_error(error)
     if outlet.started:
         outlet.failure = error.code or "error"

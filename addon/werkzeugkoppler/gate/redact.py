@@ -62,13 +62,19 @@ def _text(content: str | bytes) -> str:
 
 def without_keys(text: str, secrets: Iterable[str]) -> str:
     """A text without what looks like or is a key; `secrets` as for `redacted`."""
+    text = without_secrets(text, secrets)
+    text = _BEARER.sub(rf"\1{REMOVED}", _NAMED.sub(rf"\1{REMOVED}", text))
+    return query_without_keys(_USUAL.sub(REMOVED, text))
+
+
+def without_secrets(text: str, secrets: Iterable[str]) -> str:
+    """A text with each of the secrets removed, wherever it stands."""
     for secret in secrets:
         if len(secret) >= SHORTEST_SECRET:
             # In JSON text a key may be written with escapes.
             for written in {secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}:
                 text = text.replace(written, REMOVED)
-    text = _BEARER.sub(rf"\1{REMOVED}", _NAMED.sub(rf"\1{REMOVED}", text))
-    return query_without_keys(_USUAL.sub(REMOVED, text))
+    return text
 
 
 def query_without_keys(text: str) -> str:

@@ -131,7 +131,9 @@ async def start[P: asyncio.SubprocessProtocol](
         loop.subprocess_exec(make, *argv, start_new_session=True, **options), name=f"start {argv[0]}"
     )
     try:
-        return await asyncio.shield(starting)
+        transport, protocol = await asyncio.shield(starting)
+        led(transport.get_pid())
+        return transport, protocol
     except asyncio.CancelledError:
         with anyio.CancelScope(shield=True):
             await asyncio.wait([starting])
@@ -223,6 +225,23 @@ async def end_group(session: int, grace_seconds: float) -> None:
                     await anyio.sleep(GROUP_POLL_SECONDS)
     finally:
         for group in groups:
+            _signal(group, signal.SIGKILL)
+        _leaders.discard(session)
+
+
+_leaders: set[int] = set()
+"""The sessions that were started and not ended yet: what has to be killed where no time is left."""
+
+
+def led(session: int) -> None:
+    """Note a session that `end_group` will end."""
+    _leaders.add(session)
+
+
+def kill_all() -> None:
+    """SIGKILL to everything that runs, at once: the program is about to exit, and nobody waits."""
+    for session in _leaders:
+        for group in {session} | _groups_of(session):
             _signal(group, signal.SIGKILL)
 
 

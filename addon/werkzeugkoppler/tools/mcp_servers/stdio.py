@@ -16,7 +16,7 @@ from mcp.shared.message import SessionMessage
 
 from werkzeugkoppler.config import tool_sections as config
 from werkzeugkoppler.tools.mcp_servers.framing import Framing
-from werkzeugkoppler.tools.process import end_group
+from werkzeugkoppler.tools.process import end_group, led
 
 FLUSH_SECONDS = 0.5
 """For what was sent last, such as word of a cancelled call, to reach the server."""
@@ -65,6 +65,7 @@ async def stdio_streams(
         cwd=settings.cwd,
         start_new_session=True,
     )
+    led(process.pid)
     assert process.stdin is not None and process.stdout is not None
     # Nothing is awaited from here to the `try`: the process would outlive a cancellation.
     to_session, read = anyio.create_memory_object_stream[Incoming](0)

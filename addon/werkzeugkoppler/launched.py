@@ -1,0 +1,77 @@
+"""mitmproxy's master as the launcher runs it: with the addon, a hook table, and a graceful end."""
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from mitmproxy.addonmanager import AddonManager
+from mitmproxy.utils.asyncio_utils import create_task
+
+from werkzeugkoppler.hooktable import HookTable
+from werkzeugkoppler.proxy import Werkzeugkoppler
+from werkzeugkoppler.tools.process import kill_all
+
+EXIT_FORCED = 130
+"""As a shell has it for what Ctrl-C has ended (OW-69)."""
+DRAINING = "draining in-flight requests (5s max)..."
+
+
+def with_addon(
+    master_class: type[Any], addon: Werkzeugkoppler, say: Callable[[str], None] | None = None
+) -> type[Any]:
+    """A master with the addon after all others: what they change, it sees.
+
+    Args:
+        say: Is told that the end has begun.
+    """
+
+    class Launched(master_class):  # type: ignore[misc]
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.addons.add(addon)
+            self._ending: asyncio.Task[None] | None = None
+
+        @property
+        def addons(self) -> AddonManager:
+            return self._addons
+
+        @addons.setter
+        def addons(self, original: AddonManager) -> None:
+            self._addons = HookTable(self)
+
+        async def running(self) -> None:
+            await super().running()
+            # What has been made by now stays: the collector need not look at it again.
+            gc.collect()
+            gc.freeze()
+
+        def shutdown(self) -> None:
+            """Begin the end; from then on a signal forces it (OW-69). May be called in any thread."""
+            self.event_loop.call_soon_threadsafe(self._begin_to_end)
+
+        def _begin_to_end(self) -> None:
+            if self._ending is None:
+                for number in (signal.SIGINT, signal.SIGTERM):
+                    self.event_loop.add_signal_handler(number, self._exit_at_once)
+                self._ending = create_task(self._end(super().shutdown), name="drain", keep_ref=True)
+
+        async def _end(self, shutdown: Callable[[], None]) -> None:
+            if say is not None:
+                say(DRAINING)
+            await addon.drain()
+            shutdown()
+
+        def _exit_at_once(self) -> None:
+            kill_all()
+            with suppress(Exception):  # the console gives the terminal back
+                self.loop.stop()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(EXIT_FORCED)
+
+    return Launched

@@ -13,7 +13,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from anyio import CancelScope, move_on_after
+from anyio import CancelScope
 from mitmproxy import ctx, http
 from mitmproxy.flow import Error
 from mitmproxy.hooks import Hook, UpdateHook
@@ -21,7 +21,8 @@ from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpRequestHook, H
 
 from werkzeugkoppler import labels
 from werkzeugkoppler.errors import Headers, UpstreamError
-from werkzeugkoppler.flows import Killed, check_killed, make_flow, request_of, response
+from werkzeugkoppler.flows import Killed, check_killed, is_killed, make_flow, request_of, response
+from werkzeugkoppler.held import KILL_SECONDS, Question, let_go, released, verdict_on
 from werkzeugkoppler.labels import Link, Plain
 from werkzeugkoppler.recording import Recording
 from werkzeugkoppler.wire.http import (
@@ -33,9 +34,6 @@ from werkzeugkoppler.wire.http import (
     media_type,
     whole,
 )
-
-_KILL_SECONDS = 0.2
-"""How soon it is noticed that a flow was killed while it was held, or while its work was done."""
 
 type Send = Callable[[HttpRequest], AbstractAsyncContextManager[HttpAnswer]]
 
@@ -130,12 +128,16 @@ class Act:
 
 
 async def act(
-    link: Link, what: Act, perform: Callable[[str], Awaitable[tuple[int, str]]]
+    link: Link,
+    what: Act,
+    perform: Callable[[str], Awaitable[tuple[int, str]]],
+    question: Question | None = None,
 ) -> tuple[int, str] | None:
     """Do something, by way of a flow.
 
     Args:
         perform: Takes the body, as it may have been edited, and gives a status and the outcome.
+        question: What an operator has to be asked first (BX-11).
 
     Returns:
         The status and the outcome, as they may have been edited; `None` where the flow was killed.
@@ -143,7 +145,7 @@ async def act(
     flow = _act_flow(link, what)
     try:
         async with _lifecycle(flow):
-            await _before(flow)
+            await _before(flow, question)
             if flow.response is None:
                 status, outcome = await _unless_killed(
                     flow, perform(flow.request.get_text(strict=False) or "")
@@ -212,13 +214,19 @@ async def _lifecycle(flow: http.HTTPFlow) -> AsyncIterator[None]:
         let_go(flow)  # also of an answer that is held: nobody waits for it
 
 
-async def _before(flow: http.HTTPFlow) -> None:
+async def _before(flow: http.HTTPFlow, question: Question | None = None) -> None:
     if (view := ctx.master.addons.get("view")) is not None:
         view.add([flow])  # what it does for a client's flow when its head has come
     await _trigger(HttpRequestHook(flow), flow)
-    await released(flow)
+    await (released(flow) if question is None else _ask(flow, question))
     check_killed(flow)
     flow.request.timestamp_end = time.time()  # the time it was held for is not the work's
+
+
+async def _ask(flow: http.HTTPFlow, question: Question) -> None:
+    refusal = question.on_verdict(await verdict_on(flow, question))
+    if refusal is not None and flow.response is None and not is_killed(flow):
+        flow.response = response(403, JSON_HEADERS, refusal.encode("utf-8", "replace"))
 
 
 async def _unless_killed[T](flow: http.HTTPFlow, work: Awaitable[T]) -> T:
@@ -244,7 +252,7 @@ class _Lookout:
         self._flow = flow
         self._scope = scope
         self._loop = asyncio.get_running_loop()
-        self._timer = self._loop.call_later(_KILL_SECONDS, self._look)
+        self._timer = self._loop.call_later(KILL_SECONDS, self._look)
 
     def end(self) -> None:
         self._timer.cancel()
@@ -253,31 +261,13 @@ class _Lookout:
         if self._flow.error is not None:
             self._scope.cancel()
         else:
-            self._timer = self._loop.call_later(_KILL_SECONDS, self._look)
+            self._timer = self._loop.call_later(KILL_SECONDS, self._look)
 
 
 async def _until_killed(flow: http.HTTPFlow, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     while piece := await _unless_killed(flow, anext(pieces, b"")):
         check_killed(flow)  # of what comes fast nothing is waited for
         yield piece
-
-
-async def released(flow: http.HTTPFlow, is_over: Callable[[], bool] = lambda: False) -> None:
-    """Wait while somebody holds the flow: it was let go, or killed, which wakes nobody that waits.
-
-    Args:
-        is_over: Nobody needs it any more, held or not.
-    """
-    while flow.intercepted and not is_over():
-        with move_on_after(_KILL_SECONDS):
-            await flow.wait_for_resume()
-
-
-def let_go(flow: http.HTTPFlow) -> None:
-    """End the hold of a flow that nobody waits for any more, and show that."""
-    if flow.intercepted:
-        flow.resume()
-        ctx.master.addons.trigger(UpdateHook([flow]))
 
 
 async def _end(flow: http.HTTPFlow, hook: Hook, *, can_be_held: bool = True) -> None:

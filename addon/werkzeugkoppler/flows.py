@@ -77,7 +77,11 @@ class Killed(Exception):
     """Somebody killed the exchange's flow."""
 
 
+def is_killed(flow: http.HTTPFlow) -> bool:
+    return flow.error is not None and flow.error.msg == Error.KILLED_MESSAGE
+
+
 def check_killed(flow: http.HTTPFlow) -> None:
     """Raise `Killed` where somebody killed the flow."""
-    if flow.error is not None and flow.error.msg == Error.KILLED_MESSAGE:
+    if is_killed(flow):
         raise Killed

@@ -27,9 +27,9 @@ from werkzeugkoppler.config.secrets import known_secrets
 from werkzeugkoppler.drain import Drain, stopping, write_to_end
 from werkzeugkoppler.endpoints.call import Call, Reply, Streamed, error_reply
 from werkzeugkoppler.errors import ApiError, ConfigError, Headers, internal_error
-from werkzeugkoppler.exchange import let_go, released
 from werkzeugkoppler.flows import response
 from werkzeugkoppler.gate.limits import Slots
+from werkzeugkoppler.held import let_go, released
 from werkzeugkoppler.logs import Terminal
 from werkzeugkoppler.payloads import log_request, log_response
 from werkzeugkoppler.reload import Reloader

@@ -31,6 +31,8 @@ def shown(field: FieldInfo) -> str:
         return "must be set"
     if field.default in (None, (), {}):
         return "none"
+    if isinstance(field.default, tuple):
+        return ", ".join(field.default)
     return str(field.default).lower() if isinstance(field.default, bool) else str(field.default)
 
 

@@ -49,7 +49,8 @@ init_messages: [{role: system, content: [{type: text, text: x}], name: null}]
 mcp_servers:
   - {server_id: a, transport: stdio, command: c, args: [-n, 5], env: {A: on}, cwd: /tmp}
   - {server_id: b, transport: http, url: "http://h/mcp", headers: {X: y}, read_timeout_seconds: 3}
-  - {server_id: c, transport: stdio, command: c, allowed_tools: ["r*"], blocked_tools: [rm]}
+  - {server_id: c, transport: stdio, command: c, allowed_tools: ["r*"], blocked_tools: [rm], costs: [],
+     approval: ask}
 actions:
   - name: act
     description: ""
@@ -58,6 +59,8 @@ actions:
     parameters: [{name: P, type: insecure_string, description: d, default: 0755}]
     run_path: sub
     timeout: 7
+    costs: [deploy]
+    approval: ask
     max_output_bytes: 8
 last_user_message_readers:
   - {name: my notes, command: c, arguments: [-n, 5], run_path: sub, timeout: 9, max_output_bytes: 10}
@@ -70,6 +73,9 @@ direct_command_policy: every_command
 direct_command_timeout_seconds: 0.5
 detectors:
   - {name: d, pattern: p}
+authorized_costs: ["git_*"]
+permission_tool: no
+approval_timeout_seconds: 14
 tool_memory: {enabled: off, entries: 11, bytes: 12, seconds: 13}
 keep_flows: 14
 traces: {enabled: off, content: on, dir: /t, keep_days: 0.5, keep_bytes: 0, keep_files: 14}
@@ -111,7 +117,13 @@ logging: {level: debug, json: yes}
                 read_timeout_seconds=3,
             ),
             server(
-                server_id="c", transport="stdio", command="c", allowed_tools=("r*",), blocked_tools=("rm",)
+                server_id="c",
+                transport="stdio",
+                command="c",
+                allowed_tools=("r*",),
+                blocked_tools=("rm",),
+                costs=(),
+                approval="ask",
             ),
         ),
         "actions": (
@@ -125,6 +137,8 @@ logging: {level: debug, json: yes}
                 ),
                 "run_path": "sub",
                 "timeout": 7,
+                "costs": ("deploy",),
+                "approval": "ask",
                 "max_output_bytes": 8,
             },
         ),
@@ -146,6 +160,9 @@ logging: {level: debug, json: yes}
         "direct_command_policy": "every_command",
         "direct_command_timeout_seconds": 0.5,
         "detectors": ({"name": "d", "pattern": "p"},),
+        "authorized_costs": ("git_*",),
+        "permission_tool": False,
+        "approval_timeout_seconds": 14,
         "tool_memory": {"enabled": False, "entries": 11, "bytes": 12, "seconds": 13},
         "keep_flows": 14,
         "traces": {
@@ -172,6 +189,8 @@ def server(**values: Any) -> dict[str, Any]:
         "read_timeout_seconds": 60,
         "allowed_tools": None,
         "blocked_tools": (),
+        "costs": None,
+        "approval": "never",
         "tool_call_timeout_seconds": 60,
     }
     return defaults | values

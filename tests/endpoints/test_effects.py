@@ -11,7 +11,8 @@ from werkzeugkoppler.traces import begin
 async def test_retries_without_end_make_a_trace_of_few_events() -> None:
     trace = begin("turn")
     call: Any = SimpleNamespace(trace=trace)
-    effects = Effects(call, stream=True, tools={}, repairs=tuple, made={})
+    approval: Any = None  # nothing is called
+    effects = Effects(call, stream=True, approval=approval, repairs=tuple, made={})
     for _ in range(20):
         await effects.wait(1, UpstreamError("away", cause=Cause.CONNECTION), 0)
     await effects.wait(2, UpstreamError("away", cause=Cause.CONNECTION), 0)

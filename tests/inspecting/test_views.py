@@ -91,9 +91,14 @@ def test_with_prices_the_dollars_are_shown() -> None:
 
 
 def test_decisions_are_shown() -> None:
-    decisions = [event("permission_denied", by="x"), event("tool_result", denied=True), REFUSED[2]]
-    assert [views.is_decision(event) for event in (*decisions, *TURN)] == [True] * 3 + [False] * len(TURN)
-    assert len(text(views.permissions(decisions))) == 3
+    decisions = [
+        event("permission_denied", by="x"),
+        event("auth_check_fired"),
+        event("tool_result", denied=True),
+        REFUSED[2],
+    ]
+    assert [views.is_decision(event) for event in (*decisions, *TURN)] == [True] * 4 + [False] * len(TURN)
+    assert len(text(views.permissions(decisions))) == 4
 
 
 @pytest.mark.contract("OW-35")

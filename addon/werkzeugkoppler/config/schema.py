@@ -32,7 +32,7 @@ from werkzeugkoppler.config.section import (
     Texts,
     a_tuple_of,
 )
-from werkzeugkoppler.config.tool_sections import Action, McpServer, Parameter
+from werkzeugkoppler.config.tool_sections import Action, McpServer, Parameter, Patterns
 
 __all__ = [
     "Action",
@@ -205,6 +205,11 @@ class Settings(Section):
     direct_command_timeout_seconds: Annotated[float, Field(ge=0)] = 60
     """0: no limit."""
     detectors: Annotated[tuple[Detector, ...], a_tuple_of] = ()
+    authorized_costs: Patterns = ("filesystem_read",)
+    """Patterns of the costs that tools may have without being asked about (OW-58)."""
+    permission_tool: bool = True
+    approval_timeout_seconds: Seconds = 60
+    """After which a call that nobody let go is denied."""
     tool_memory: ToolMemory = ToolMemory()
     keep_flows: Annotated[int, Field(ge=0)] = 500
     """In the view of mitmweb and the console; 0: no limit."""

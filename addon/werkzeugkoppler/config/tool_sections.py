@@ -17,6 +17,12 @@ _HTTP_KEYS = ("url", "headers")
 Patterns = Annotated[tuple[NonBlank, ...], a_tuple_of]
 """Patterns of names, as of files in a shell."""
 
+Costs = Annotated[tuple[NonBlank, ...], a_tuple_of]
+"""What a tool can do to the world, in words that `authorized_costs` may list (OW-58)."""
+
+Approval = Literal["never", "ask"]
+"""Whether a call waits for somebody who lets it go (BX-11)."""
+
 
 class McpServer(Section):
     """A server whose tools are offered, started here (`stdio`) or reached over HTTP."""
@@ -33,6 +39,9 @@ class McpServer(Section):
     """Patterns of tool names; None: all of its tools; an empty list: not one."""
     blocked_tools: Patterns = ()
     """Patterns of tool names that are left out even if allowed."""
+    costs: Costs | None = None
+    """Of each of its tools, beside `mcp_tool:<server>:<tool>`; None: its tools need no authorization."""
+    approval: Approval = "never"
     connect_timeout_seconds: Seconds = 10
     read_timeout_seconds: Seconds = 60
     tool_call_timeout_seconds: Seconds = 60
@@ -86,6 +95,8 @@ class Action(Section):
     parameters: Annotated[tuple[Parameter, ...], a_tuple_of] = ()
     run_path: str | None = None
     timeout: Seconds = 60
+    costs: Costs = ()
+    approval: Approval = "never"
     max_output_bytes: Annotated[int, Field(ge=1)] = 262144
 
     # `arguments` stands above: only then is it known here.

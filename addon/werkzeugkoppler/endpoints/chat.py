@@ -67,7 +67,8 @@ async def _turn(call: Call, asked: ChatRequest) -> AsyncGenerator[bytes]:
     stack, settings = call.stack, call.stack.settings
     model = asked.model or await stack.default_model(call.link)
     prompt = await composed(call, asked, model)
-    conversation, request, draft, ours = prompt.conversation, prompt.request, prompt.draft, prompt.ours
+    conversation, request, draft = prompt.conversation, prompt.request, prompt.draft
+    approval, ours = prompt.approval, prompt.ours
 
     def is_ours(name: str) -> bool:
         # A name that nobody offered: a client with tools may know it, one without cannot answer it.
@@ -76,7 +77,7 @@ async def _turn(call: Call, asked: ChatRequest) -> AsyncGenerator[bytes]:
     conversation.begin(draft, request)
     answer = _answer(call, request, model, is_ours, runs_mixed=conversation.is_kept)
     made = {**conversation.made, "our_tools": len(ours)}
-    effects = Effects(call, request.stream, ours, lambda: answer.repairs, made)
+    effects = Effects(call, request.stream, approval, lambda: answer.repairs, made)
 
     def note_leg(number: int, leg: Leg) -> None:
         stack.last_model = answer.model
@@ -101,9 +102,12 @@ async def _turn(call: Call, asked: ChatRequest) -> AsyncGenerator[bytes]:
     run = engine.run(
         turn, ask=effects.ask, wait=effects.wait, call_tool=effects.call_tool, pause=effects.pause
     )
-    async with aclosing(run) as events:
-        async for data in events:
-            yield data
+    try:
+        async with aclosing(run) as events:
+            async for data in events:
+                yield data
+    finally:
+        approval.end()
 
 
 def _answer(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from werkzeugkoppler.endpoints.approval import Approval
 from werkzeugkoppler.endpoints.call import Call
 from werkzeugkoppler.endpoints.conversation import Conversation
 from werkzeugkoppler.endpoints.offload import computed
@@ -24,6 +25,8 @@ class Composed:
     readings: Mapping[str, Reading]
     init_messages: list[dict[str, Any]]
     """Ours, filled in."""
+    approval: Approval
+    """What lets our tools run."""
     ours: Mapping[str, Tool]
     """The tools that we offer, by the name that the model knows."""
     definitions: Mapping[str, str]
@@ -42,7 +45,9 @@ async def composed(call: Call, asked: ChatRequest, model: str) -> Composed:
     conversation = Conversation(call, asked)
     request = conversation.restored()
     offered = await stack.offered_tools()
-    ours = {name: tool for name, tool in offered.items() if name not in request.tool_names}
+    allowed = {name: tool for name, tool in offered.items() if name not in request.tool_names}
+    approval = Approval(call, allowed, request.tool_names, conversation.grants)
+    ours = approval.tools
     definitions = {name: stack.definition(name, tool) for name, tool in ours.items()}
     readings = await read_all(call, request)
     init_messages = our_messages(stack.settings, readings)
@@ -55,4 +60,4 @@ async def composed(call: Call, asked: ChatRequest, model: str) -> Composed:
         model=model,
     )
     draft = await computed(len(call.body), work)
-    return Composed(conversation, request, readings, init_messages, ours, definitions, draft)
+    return Composed(conversation, request, readings, init_messages, approval, ours, definitions, draft)

@@ -4,7 +4,9 @@ import logging
 from typing import Any
 
 from werkzeugkoppler.endpoints.call import Call
+from werkzeugkoppler.gate.grants import Grants
 from werkzeugkoppler.turn import history
+from werkzeugkoppler.turn.consents import Consents
 from werkzeugkoppler.turn.echoes import without_echoes
 from werkzeugkoppler.turn.leg import Leg
 from werkzeugkoppler.turn.memory import NOTHING, SPOKEN, Hidden, ToolMemory, owner_of
@@ -32,6 +34,8 @@ class Conversation:
         owner = owner_of(asked, str(call.link.client_conn.peername[0]))
         self._memory = ToolMemory(call.stack.store, bounds, owner)
         self._guard = PrefixGuard(call.stack.store, bounds)
+        self._consents = Consents(call.stack.store, bounds, owner)
+        self._grants: Grants | None = None
         self._init_count = self._asked_count = 0
         self.made: dict[str, int] = {}
         """How many messages of the prompt come from where: `init_messages` at its head, `asked` in the first
@@ -41,6 +45,11 @@ class Conversation:
         """The request with the calls of earlier turns put back (BX-03, BX-04), and told only once."""
         request = without_echoes(self._asked)
         return self._memory.restore(request) if self.is_kept else request
+
+    def grants(self) -> Grants:
+        """The permissions that it has, to be added to (OW-62)."""
+        self._grants = Grants(self._consents.of(self._asked) if self.is_kept else ())
+        return self._grants
 
     def begin(self, draft: Draft, request: ChatRequest) -> None:
         """See that the prompt goes on from the one before (BX-14).
@@ -69,6 +78,8 @@ class Conversation:
         if not self.is_kept:
             return
         answer = history.shown(content, leg.handed_over)
+        if self._grants is not None:
+            self._consents.keep(self._asked, answer, self._grants.kept)
         messages = draft.messages[self._asked_count :]
         if not messages:
             self._memory.remember(self._asked, answer, NOTHING)

@@ -11,9 +11,10 @@ from functools import partial
 from anyio import Event, move_on_after, sleep
 
 from werkzeugkoppler import exchange
+from werkzeugkoppler.endpoints.approval import Approval
 from werkzeugkoppler.endpoints.call import Call
 from werkzeugkoppler.endpoints.leg_trace import LegTrace
-from werkzeugkoppler.endpoints.traced import traced
+from werkzeugkoppler.endpoints.traced import DENIED_STATUS, traced
 from werkzeugkoppler.errors import UpstreamError
 from werkzeugkoppler.labels import Link
 from werkzeugkoppler.tools.tool import Progress, Tool, ToolResult
@@ -27,8 +28,6 @@ from werkzeugkoppler.wire.assemble import ToolCall
 from werkzeugkoppler.wire.completion import repairs_of
 from werkzeugkoppler.wire.http import EVENT_STREAM, JSON_HEADERS, HttpRequest, media_type
 from werkzeugkoppler.wire.jsontext import no_constants
-
-DENIED = ToolResult(False, "The call was denied by the operator")
 
 NO_CONTENT = (204, 205)
 """Successes without a body."""
@@ -50,7 +49,7 @@ class Effects:
 
     Args:
         stream: Whether the upstream is asked for a stream.
-        tools: Those of ours that the turn offers, by the name that the model knows.
+        approval: Says which tools of ours the turn offers, and what lets a call of them run.
         repairs: What was mended so far in the leg that is coming in.
         made: What of the prompt was put in here, in numbers, for who looks at a leg.
     """
@@ -59,7 +58,7 @@ class Effects:
         self,
         call: Call,
         stream: bool,
-        tools: Mapping[str, Tool],
+        approval: Approval,
         repairs: Callable[[], Sequence[str]],
         made: Mapping[str, int],
     ) -> None:
@@ -67,7 +66,7 @@ class Effects:
         self._repairs = repairs
         self._call = call
         self._stream = stream
-        self._tools = tools
+        self._approval = approval
         self._legs = LegTrace(call.trace)
         self._retries: Counter[int] = Counter()  # of each leg
 
@@ -126,19 +125,27 @@ class Effects:
         )
         is_called = {"call_id": call.id, "name": call.name}
         with traced(trace, "tool_result", if_cancelled="tool_cancelled", **is_called) as outcome:
-            return outcome.of(await self._act(call, number, tell), denied=DENIED.text())
+            denied = self._approval.denied(call.name)
+            return outcome.of(await self._act(call, number, tell), denied=denied)
 
     async def _act(self, call: ToolCall, number: int, tell: Tell) -> tuple[int, str] | None:
         """See `exchange.act`."""
-        tool = self._tools.get(call.name)
+        tool = self._approval.tools.get(call.name)
         if tool is None:
             return 404, ToolResult(False, f"Unknown tool '{call.name}'").text()
         more = {"source": tool.source, "tool": tool.name, "call_id": call.id}
-        what = exchange.Act("tool", tool.source, tool.name, call.arguments, more)
-        return await exchange.act(self._link(number), what, partial(_perform, tool, tell))
+        what = exchange.Act("tool", tool.source, tool.name, self._approval.body(call), more)
+        if (refusal := self._approval.refusal(call)) is not None:
+            return await exchange.act(self._link(number), what, partial(_refuse, refusal))
+        question = self._approval.question(call, number, tell)
+        return await exchange.act(self._link(number), what, partial(_perform, tool, tell), question)
 
     def _link(self, number: int) -> Link:
         return replace(self._call.link, leg=number)
+
+
+async def _refuse(refusal: str, arguments: str) -> tuple[int, str]:
+    return DENIED_STATUS, refusal
 
 
 async def _perform(tool: Tool, tell: Progress, arguments: str) -> tuple[int, str]:

@@ -9,6 +9,9 @@ from typing import Any
 
 from werkzeugkoppler.traces import Trace
 
+DENIED_STATUS = 403
+"""Of a flow whose work was not done because nobody, or no setting, allowed it."""
+
 
 @dataclass(slots=True)
 class Outcome:
@@ -30,8 +33,8 @@ class Outcome:
         Returns:
             The text that came of it.
         """
-        self.is_denied = done is None
-        status, text = done or (403, denied)
+        self.is_denied = done is None or done[0] == DENIED_STATUS
+        status, text = done or (DENIED_STATUS, denied)
         self.success, self.size, self.text = 200 <= status < 300, len(text), text
         return text
 

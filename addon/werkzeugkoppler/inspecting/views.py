@@ -65,7 +65,7 @@ def permissions(decisions: Sequence[Event]) -> list[Block]:
 def is_decision(event: Event) -> bool:
     """Whether an event tells of a permission: asked for, given, denied."""
     is_refusal = event["type"] == "error" and event.get("status_code") in REFUSALS
-    return event["type"].startswith("permission_") or bool(event.get("denied")) or is_refusal
+    return event["type"].startswith(("permission_", "auth_check_")) or bool(event.get("denied")) or is_refusal
 
 
 def tokens(usage: Any) -> str:

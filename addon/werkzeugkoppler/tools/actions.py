@@ -45,7 +45,15 @@ def action_tool(action: Action, *, root: Path, environ: Mapping[str, str], secre
         except ActionError as error:
             return _failure(action, str(error))
 
-    return Tool(SOURCE, action.name, action.description, parameters_schema(action), run)
+    return Tool(
+        SOURCE,
+        action.name,
+        action.description,
+        parameters_schema(action),
+        run,
+        costs=action.costs,
+        needs_approval=action.approval == "ask",
+    )
 
 
 def parameters_schema(action: Action) -> dict[str, Any]:

@@ -41,3 +41,7 @@ class Tool:
     """The JSON schema of the arguments."""
     run: Callable[[dict[str, Any], Progress], Awaitable[ToolResult]]
     """Runs one call. A failure of the tool is a result; cancelling the awaiting task stops the call."""
+    costs: tuple[str, ...] = ()
+    """All that `authorized_costs` has to list for it to run (OW-58)."""
+    needs_approval: bool = False
+    """Each call is held until somebody lets it go (BX-11)."""

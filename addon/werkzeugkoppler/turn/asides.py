@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 from werkzeugkoppler.errors import Cause
+from werkzeugkoppler.gate.permission import REQUEST_PERMISSION
 from werkzeugkoppler.wire.assemble import ToolCall
 from werkzeugkoppler.wire.jsontext import dumps
 
@@ -19,7 +20,7 @@ FIELDS = (DEFAULT_FIELD, "reasoning")
 _CAUSES = "|".join(re.escape(cause) for cause in Cause)
 _SAID = re.compile(
     rf"^==> tool (?:call|result) `.*`$"
-    rf"|^==> [\w-]{{1,64}}__[\w-]{{0,64}}: .*$"
+    rf"|^==> (?:[\w-]{{1,64}}__[\w-]{{0,64}}|{REQUEST_PERMISSION}): .*$"
     rf"|(?:==> )?(?:{_CAUSES})\. (?:Retrying \.*|Retries exhausted\.|Upstream stream interrupted\.)",
     re.MULTILINE,
 )

@@ -20,6 +20,7 @@ from mcp import Client, MCPError
 from mcp.client.session import ClientSession, IncomingMessage
 
 from werkzeugkoppler.config import tool_sections as config
+from werkzeugkoppler.gate.costs import of_mcp_tool
 from werkzeugkoppler.tools.mcp_servers.answers import all_tools
 from werkzeugkoppler.tools.mcp_servers.calls import Calls
 from werkzeugkoppler.tools.mcp_servers.choice import is_chosen
@@ -275,10 +276,13 @@ class McpServer:
     # Calls
 
     def _tool(self, tool: types.Tool) -> Tool:
+        settings = self._settings
         return Tool(
-            self._settings.server_id,
+            settings.server_id,
             tool.name,
             tool.description or "",
             tool.input_schema,
             partial(self._calls.run, tool.name),
+            costs=of_mcp_tool(settings.server_id, tool.name, settings.costs),
+            needs_approval=settings.approval == "ask",
         )

@@ -1,0 +1,80 @@
+"""Flows that wait for somebody: held by a filter, or until an operator has decided on them (BX-10, BX-11)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from anyio import move_on_after
+from mitmproxy import ctx, http
+from mitmproxy.hooks import UpdateHook
+
+from werkzeugkoppler.flows import is_killed
+
+KILL_SECONDS = 0.2
+"""How soon it is noticed that a flow was killed while it was held, or while its work was done."""
+
+
+class Verdict(Enum):
+    """What became of a question to the operator."""
+
+    GRANTED = auto()
+    """Somebody let the flow go."""
+    ANSWERED = auto()
+    """Somebody answered it: there is nothing left to be done."""
+    DENIED = auto()
+    """Somebody killed it."""
+    TIMED_OUT = auto()
+    NO_OPERATOR = auto()
+    """There is nobody who could be asked: no screen, and no script that held the flow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What an operator is asked about an exchange before it is carried out."""
+
+    seconds: float
+    """How long it waits."""
+    on_wait: Callable[[], None]
+    """Told when the flow is held."""
+    on_verdict: Callable[[Verdict], str | None]
+    """Told of the verdict; gives what is answered in place of doing it, `None` where it is to be done."""
+
+
+async def verdict_on(flow: http.HTTPFlow, question: Question) -> Verdict:
+    """Hold a flow that the addon chain has seen until somebody decides on it, within a bound."""
+    if not flow.intercepted:
+        if is_killed(flow):
+            return Verdict.DENIED
+        if flow.response is not None:
+            return Verdict.ANSWERED
+        if ctx.master.addons.get("view") is None:
+            return Verdict.NO_OPERATOR  # mitmdump: nobody sees the flow
+        flow.intercept()
+    question.on_wait()
+    await ctx.master.addons.trigger_event(UpdateHook([flow]))
+    with move_on_after(question.seconds):
+        await released(flow)
+    if flow.intercepted:
+        let_go(flow)
+        return Verdict.TIMED_OUT
+    if is_killed(flow):
+        return Verdict.DENIED
+    return Verdict.GRANTED if flow.response is None else Verdict.ANSWERED
+
+
+async def released(flow: http.HTTPFlow, is_over: Callable[[], bool] = lambda: False) -> None:
+    """Wait while somebody holds the flow: it was let go, or killed, which wakes nobody that waits.
+
+    Args:
+        is_over: Nobody needs it any more, held or not.
+    """
+    while flow.intercepted and not is_over():
+        with move_on_after(KILL_SECONDS):
+            await flow.wait_for_resume()
+
+
+def let_go(flow: http.HTTPFlow) -> None:
+    """End the hold of a flow that nobody waits for any more, and show that."""
+    if flow.intercepted:
+        flow.resume()
+        ctx.master.addons.trigger(UpdateHook([flow]))

@@ -20,25 +20,25 @@ from mitmproxy.exceptions import OptionsError
 from mitmproxy.utils.asyncio_utils import create_task
 
 from werkzeugkoppler import options, views, webpage
-from werkzeugkoppler.admission import admit, announced, redact, wants_explanation
+from werkzeugkoppler.admission import admit, redact, wants_explanation
 from werkzeugkoppler.config import load
 from werkzeugkoppler.config.schema import Settings
 from werkzeugkoppler.config.secrets import known_secrets
-from werkzeugkoppler.drain import Drain, stopping, write_to_end
+from werkzeugkoppler.delivery import Delivery
+from werkzeugkoppler.drain import Drain, stopping
 from werkzeugkoppler.endpoints.call import Call, Reply, Streamed, error_reply
-from werkzeugkoppler.errors import ApiError, ConfigError, Headers, internal_error
-from werkzeugkoppler.flows import response
+from werkzeugkoppler.errors import ApiError, ConfigError, internal_error
 from werkzeugkoppler.gate.limits import Slots
 from werkzeugkoppler.held import let_go, released
 from werkzeugkoppler.logs import Terminal
 from werkzeugkoppler.payloads import log_request, log_response
 from werkzeugkoppler.reload import Reloader
-from werkzeugkoppler.source import Outlet, Source
+from werkzeugkoppler.source import Source
 from werkzeugkoppler.stack import Stack
 from werkzeugkoppler.stacks import Stacks
 from werkzeugkoppler.trace_writer import opened
 from werkzeugkoppler.upload import Upload
-from werkzeugkoppler.visit import Visit, Visits, set_address
+from werkzeugkoppler.visit import Visit, Visits
 
 OPEN_SECONDS = 10.0
 """How long a request waits for the addon to have started."""
@@ -78,6 +78,7 @@ class Werkzeugkoppler:
         self._opened = asyncio.Event()
         self._visits = Visits(self._source, log_request_line)
         self._drain = Drain(self._visits)
+        self._delivery = Delivery(self._source, self._visits)
 
     # Its life
 
@@ -133,7 +134,7 @@ class Werkzeugkoppler:
             if "transfer-encoding" in flow.request.headers:
                 visit.upload = Upload(self._settings.max_request_bytes)
                 flow.request.stream = visit.upload
-                self._point_at_source(flow, visit, visit.upload.write)
+                self._delivery.stream(flow, visit, visit.upload.write)
 
     async def request(self, flow: http.HTTPFlow) -> None:
         visit = self._visits.get(flow)
@@ -149,7 +150,7 @@ class Werkzeugkoppler:
         if flow.error or visit.is_over:
             return  # killed while it was held, or the client left
         if visit.is_broken_off:
-            self._give(flow, visit, self._told(visit, stopping()))
+            self._delivery.give(flow, visit, self._told(visit, stopping()))
             return
         log_request(flow, self._settings)
         visit.task = create_task(self._answer(flow, visit), name=f"turn {visit.trace.id}", keep_ref=True)
@@ -162,7 +163,7 @@ class Werkzeugkoppler:
                 raise
             reply = self._told(visit, stopping())
         if not visit.is_over:  # the client may have left since the task ended
-            self._give(flow, visit, reply)
+            self._delivery.give(flow, visit, reply)
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         visit = self._visits.get(flow)
@@ -245,27 +246,10 @@ class Werkzeugkoppler:
         try:
             yield
         except ApiError as error:
-            self._refuse(flow, visit, error)
+            self._delivery.refuse(flow, visit, error)
         except Exception:  # boundary
             logger.exception("A request's head could not be handled")
-            self._refuse(flow, visit, internal_error())
-
-    def _refuse(self, flow: http.HTTPFlow, visit: Visit, error: ApiError) -> None:
-        """Answer from the request's head alone, without waiting for a body that is announced (OW-15)."""
-        visit.is_answered = True
-        self._visits.refuse(visit, error)
-        reply = error_reply(error)
-        headers = flow.request.headers
-        if announced(headers.get("content-length")) or "transfer-encoding" in headers:
-
-            async def write(outlet: Outlet, headers: Headers) -> None:
-                outlet.is_last = True
-                outlet.reply(reply.status, (*reply.headers, *headers), reply.body)
-
-            flow.request.stream = lambda data: []
-            self._point_at_source(flow, visit, write)
-        else:
-            self._respond(flow, visit, reply)
+            self._delivery.refuse(flow, visit, internal_error())
 
     # Who answers it
 
@@ -298,31 +282,3 @@ class Werkzeugkoppler:
     def _told(self, visit: Visit, error: ApiError) -> Reply:
         visit.trace.add_error(error)
         return error_reply(error)
-
-    def _give(self, flow: http.HTTPFlow, visit: Visit, reply: Reply | Streamed) -> None:
-        visit.is_answered = True
-        if visit.upload is not None:
-            visit.upload.answer(reply)
-        elif isinstance(reply, Streamed):
-            self._point_at_source(flow, visit, reply.write)
-        else:
-            self._respond(flow, visit, reply)
-
-    def _respond(self, flow: http.HTTPFlow, visit: Visit, reply: Reply) -> None:
-        body = b"" if flow.request.method == "HEAD" else reply.body
-        flow.response = response(reply.status, (*reply.headers, *visit.headers), body)
-        visit.name(flow, reply.status)
-
-    def _point_at_source(
-        self, flow: http.HTTPFlow, visit: Visit, write: Callable[[Outlet, Headers], Awaitable[None]]
-    ) -> None:
-        async def answerer(outlet: Outlet) -> None:
-            try:
-                await write_to_end(visit, outlet, write)
-            except asyncio.CancelledError:
-                visit.name(flow, "cancelled")
-                raise
-            visit.name(flow, outlet.failure or outlet.status)  # before mitmproxy reads the end, and saves it
-
-        visit.parked = self._source.park(answerer)
-        set_address(flow, ("127.0.0.1", self._source.port, b"http", visit.parked.encode()))

@@ -9,16 +9,24 @@ import json
 import secrets
 from typing import Any
 
+import anyio
 import httpx2
 import mcp_types as types
 from mcp import MCPError
 
 from werkzeugkoppler.tools.mcp_servers.framing import MAX_MESSAGE_BYTES, too_large
+from werkzeugkoppler.tools.mcp_servers.giving_up import Requests
 
 SESSION_HEADER = "mcp-session-id"
 
 MAX_REDIRECTS = 3
 """Of a request that is no tool call, within the server's own origin."""
+
+LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=5)
+"""A silent call must not hold up another; how many there are is bounded by the requests of clients."""
+
+NOTICE_SECONDS = 2.0
+"""For a server to take a notification: the SDK sends nothing else meanwhile."""
 
 HINTS = {
     401: "set the key that it wants under `headers`",
@@ -44,19 +52,57 @@ class HttpEdge(httpx2.AsyncClient):
     """The client for one connection to one endpoint."""
 
     def __init__(self, endpoint: str, *, headers: dict[str, str], timeout: httpx2.Timeout) -> None:
-        super().__init__(headers=headers, timeout=timeout, max_redirects=MAX_REDIRECTS)
+        super().__init__(headers=headers, timeout=timeout, max_redirects=MAX_REDIRECTS, limits=LIMITS)
         self._endpoint = httpx2.URL(endpoint)
         # Where requests go: where the handshake was redirected to, once it has been answered there.
         self._target = self._endpoint
         self._is_gone = False
+        self._requests = Requests()
 
     async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
         if request.method == "DELETE" and self._is_gone:
             return httpx2.Response(204, request=request)
         if request.url == self._endpoint:
             request.url = self._target
-        response = await super().send(request, **options)
-        return await self._told(request, response) if request.method == "POST" else response
+        match request.method:
+            case "POST":
+                return await self._post(request, options)
+            case "GET" if (resumed := self._requests.current()) is not None:
+                return await resumed.response(lambda: self._bare(request, options))
+            case _:
+                return await self._bare(request, options)
+
+    async def _post(self, request: httpx2.Request, options: dict[str, Any]) -> httpx2.Response:
+        message = json.loads(request.content)
+        if "id" not in message:
+            return await self._notify(request, message, options)
+        if "method" not in message:
+            return await self._answered(request, options)
+        under_way = self._requests.begin(message["id"])
+        try:
+            return await under_way.response(lambda: self._answered(request, options))
+        except httpx2.ReadTimeout:
+            # Raised, it would end the session, and with it the calls of all others.
+            if message["method"] != "tools/call":
+                raise
+            silent = types.ErrorData(code=types.INTERNAL_ERROR, message="it was silent for too long")
+            return _reply(request, silent)
+
+    async def _notify(
+        self, request: httpx2.Request, message: dict[str, Any], options: dict[str, Any]
+    ) -> httpx2.Response:
+        """Send a notification; of a request that is given up the connection is closed as well (BX-05)."""
+        if message["method"] == "notifications/cancelled":
+            self._requests.give_up(message["params"]["requestId"])
+        with anyio.move_on_after(NOTICE_SECONDS):
+            return await self._answered(request, options)
+        return httpx2.Response(202, request=request)
+
+    async def _bare(self, request: httpx2.Request, options: dict[str, Any]) -> httpx2.Response:
+        return await super().send(request, **options)
+
+    async def _answered(self, request: httpx2.Request, options: dict[str, Any]) -> httpx2.Response:
+        return await self._told(request, await self._bare(request, options))
 
     async def _told(self, request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
         status = response.status_code
@@ -131,6 +177,10 @@ async def _instead(
 ) -> httpx2.Response:
     """An answer with the error, in the place of the response. Notifications have no id, and hear nothing."""
     await response.aclose()
+    return _reply(request, error)
+
+
+def _reply(request: httpx2.Request, error: types.ErrorData) -> httpx2.Response:
     reply = {
         "jsonrpc": "2.0",
         "id": json.loads(request.content).get("id"),

@@ -73,7 +73,7 @@ class HttpEdge(httpx2.AsyncClient):
                 return await self._bare(request, options)
 
     async def _post(self, request: httpx2.Request, options: dict[str, Any]) -> httpx2.Response:
-        message = json.loads(request.content)
+        message = json.loads(await request.aread())  # what follows a redirect is not read yet
         if "id" not in message:
             return await self._notify(request, message, options)
         if "method" not in message:

@@ -47,8 +47,6 @@ class Client(ABC):
     driver: str
     """A module or a file of `drivers/`."""
     errors: Errors
-    attempts: int = 1
-    """How often it sends what failed with a 500, where it cannot be told to send it once."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """Of its environment."""
 

@@ -48,6 +48,5 @@ CLIENTS: Final[tuple[Client, ...]] = (
         packages=("llm>=0.36,<0.40",),
         driver="with_llm",
         errors=OPENAI,
-        attempts=3,
     ),
 )

@@ -139,7 +139,7 @@ async def test_a_path_inside_the_project_is_passed_as_it_was_checked(root: Path,
 
 @pytest.mark.contract("WK-102")
 @pytest.mark.parametrize(
-    "path", ["../x", "/etc/passwd", "way-out", "~", "~nobody-here/x", "a\0b", "file.txt/x"]
+    "path", ["../x", "/etc/passwd", "way-out", "~", "~nobody-here/x", "a\0b", "file.txt/x", "", " "]
 )
 async def test_a_path_that_leaves_the_project_is_rejected(root: Path, path: str) -> None:
     acting = action(arguments=("$F",), parameters=(parameter("F", "project_file_path"),))

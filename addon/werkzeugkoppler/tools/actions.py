@@ -152,7 +152,7 @@ def _text(value: Any, default: str | None) -> str | None:
 
 def _project_path(root: Path, value: str, where: str) -> str:
     """The absolute path that is both checked and passed on (WK-102)."""
-    path = _inside(root, value)
+    path = _inside(root, value) if value.strip() else None  # no path is not the whole project
     if path is None:
         raise ActionError(f"Invalid path '{value}' {where}")
     if not path.exists():

@@ -189,7 +189,10 @@ async def test_cancelling_ends_the_whole_group_within_a_second(tmp_path: Path, s
 
 
 @pytest.mark.contract("BX-05")
-async def test_cancelling_while_the_command_is_being_started_ends_the_whole_group(tmp_path: Path) -> None:
+@pytest.mark.parametrize("times", [1, 2])
+async def test_cancelling_while_the_command_is_being_started_ends_the_whole_group(
+    tmp_path: Path, times: int
+) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     reading = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
@@ -201,6 +204,9 @@ async def test_cancelling_while_the_command_is_being_started_ends_the_whole_grou
     pid = int(os.read(reading, 100))
     os.close(reading)
     running.cancel()
+    for _ in range(times - 1):
+        await anyio.lowlevel.checkpoint()
+        running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
     with anyio.fail_after(1):

@@ -135,15 +135,28 @@ async def start[P: asyncio.SubprocessProtocol](
         led(transport.get_pid())
         return transport, protocol
     except asyncio.CancelledError:
+        # A task of its own: whoever is cancelled once more goes at once, and the group is ended all the same.
+        ending = loop.create_task(_end_started(starting), name=f"end {argv[0]}")
+        _endings.add(ending)
+        ending.add_done_callback(_endings.discard)
         with anyio.CancelScope(shield=True):
-            await asyncio.wait([starting])
-        if not starting.exception():
-            transport, _ = starting.result()
-            try:
-                await end_group(transport.get_pid(), CANCEL_GRACE_SECONDS)
-            finally:
-                transport.close()
+            await asyncio.shield(ending)
         raise
+
+
+_endings: set[asyncio.Task[None]] = set()
+"""The event loop does not hold its tasks."""
+
+
+async def _end_started[P](starting: asyncio.Task[tuple[asyncio.SubprocessTransport, P]]) -> None:
+    """End what is just being started, once it has been."""
+    await asyncio.wait([starting])
+    if not starting.exception():
+        transport, _ = starting.result()
+        try:
+            await end_group(transport.get_pid(), CANCEL_GRACE_SECONDS)
+        finally:
+            transport.close()
 
 
 def child_environment(environ: Mapping[str, str], secrets: Sequence[str]) -> dict[str, str]:

@@ -6,7 +6,8 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,12 @@ GATHER_SECONDS = 0.2
 """Events are written in batches: to wake for each would cost a busy proxy a tenth of its time."""
 CLOSE_SECONDS = 2.0
 """How long the last traces may take at the end."""
+WARN_SECONDS = 60.0
+"""Between two equal warnings, at the least."""
+
+LOST = "Traces are lost from now on, requests are served"
+NOT_DELETED = "Old traces are not deleted"
+WITHOUT_CONTENTS = "Traces are without contents for a while"
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +72,7 @@ class TraceWriter:
         self._waiting: queue.Queue[Trace | None] = queue.Queue(MAX_WAITING)
         self._thread = threading.Thread(target=self._run, name="trace writer", daemon=True)
         self._closing = threading.Event()
-        self._warned: set[str] = set()
+        self._warned: dict[str, float] = {}
         # Since the last look for old files:
         self._new_files = self._new_bytes = 0
         self._next_prune = 0.0
@@ -74,7 +81,7 @@ class TraceWriter:
     def keeps_content(self) -> bool:
         """Contents are wanted, and the disk keeps up."""
         if self._keeps_content and self._waiting.qsize() > MAX_WAITING_WITH_CONTENT:
-            self._warn("Traces are without contents while the disk is too slow")
+            self._warn(WITHOUT_CONTENTS, "the disk is too slow")
             return False
         return self._keeps_content
 
@@ -103,7 +110,7 @@ class TraceWriter:
             self._waiting.put_nowait(trace)
         except queue.Full:
             trace.is_waiting = False
-            self._warn_lost("the disk is too slow")
+            self._warn(LOST, "the disk is too slow")
 
     # In the thread
 
@@ -112,17 +119,18 @@ class TraceWriter:
         while trace is not None:
             self._closing.wait(GATHER_SECONDS)
             while trace is not None:
-                self._guarded(self._append, trace)
+                self._guarded(LOST, self._append, trace)
                 if self._is_prune_due():  # here: a flood may leave no pause between two batches
-                    self._guarded(self._prune)
+                    self._guarded(NOT_DELETED, self._prune)
                 trace = None if self._waiting.empty() else self._waiting.get()
             trace = None if self._closing.is_set() else self._waiting.get()
 
-    def _guarded(self, work: Callable[..., None], *arguments: Any) -> None:
+    def _guarded(self, warning: str, work: Callable[..., None], *arguments: Any) -> None:
         try:
             work(*arguments)
+            self._went_well(warning)
         except OSError as error:
-            self._warn_lost(str(error))
+            self._warn(warning, str(error))
         except Exception:  # boundary: the thread must outlive an event that cannot be written
             logger.exception("A trace could not be written")
 
@@ -131,7 +139,13 @@ class TraceWriter:
         lines = "".join(map(self._line, _taken(trace))).encode("utf-8", "replace")
         if not lines:
             return
-        append(self._directory / REFUSED if trace.is_refused else self._directory, trace.id, lines)
+        directory = self._directory / REFUSED if trace.is_refused else self._directory
+        try:
+            append(directory, trace.id, b"\n" + lines if trace.is_torn else lines)
+        except OSError:
+            trace.is_torn = True
+            raise
+        trace.is_torn = False
         self._new_files += not trace.is_begun
         self._new_bytes += len(lines)
         trace.is_begun = True
@@ -152,14 +166,15 @@ class TraceWriter:
         prune(self._directory, time.time(), self._keep)
         prune(self._directory / REFUSED, time.time(), Keep(seconds=self._keep.seconds, files=MAX_REFUSED))
 
-    def _warn_lost(self, why: str) -> None:
-        self._warn(f"Traces are lost from now on, requests are served: {why}")
+    def _warn(self, warning: str, why: str) -> None:
+        if warning not in self._warned:
+            self._warned[warning] = time.monotonic()
+            logger.warning("%s: %s", warning, why)
 
-    def _warn(self, text: str) -> None:
-        kind = text.partition(":")[0]
-        if kind not in self._warned:
-            self._warned.add(kind)
-            logger.warning("%s", text)
+    def _went_well(self, warning: str) -> None:
+        """From now on it may be warned again, unless that was done just now: it may come and go."""
+        if self._warned and time.monotonic() - self._warned.get(warning, 0) >= WARN_SECONDS:
+            self._warned.pop(warning, None)
 
 
 def opened(settings: Settings, environ: Mapping[str, str]) -> TraceWriter | None:
@@ -187,26 +202,35 @@ def prune(directory: Path, now: float, keep: Keep) -> None:
     Args:
         now: Seconds since the epoch.
     """
-    if not directory.exists():
-        return
-    files = sorted(
-        (
-            (entry.stat().st_mtime, entry.stat().st_size, entry.path)
-            for entry in os.scandir(directory)
-            if entry.name.endswith(SUFFIX)
-        ),
-        reverse=True,
-    )
+    files = sorted(_files(directory), reverse=True)
     total = 0
     for count, (modified, size, path) in enumerate(files, 1):
         total += size
         is_old = keep.seconds and now - modified > keep.seconds
         if is_old or (keep.bytes and total > keep.bytes) or (keep.files and count > keep.files):
-            os.unlink(path)
+            with suppress(FileNotFoundError):
+                os.unlink(path)
+
+
+def _files(directory: Path) -> Iterator[tuple[float, int, str]]:
+    """When each trace was written to last, its bytes, its path; another proxy may delete them meanwhile."""
+    try:
+        entries = list(os.scandir(directory))
+    except FileNotFoundError:
+        return
+    for entry in entries:
+        if entry.name.endswith(SUFFIX) and entry.is_file(follow_symlinks=False):
+            with suppress(FileNotFoundError):
+                stat = entry.stat(follow_symlinks=False)
+                yield stat.st_mtime, stat.st_size, entry.path
 
 
 def append(directory: Path, id: str, lines: bytes) -> None:
-    """Put lines at the end of a trace's file, in one write."""
+    """Put lines at the end of a trace's file, in one write where the disk has room.
+
+    Raises:
+        OSError: They are not all written; a line may be torn.
+    """
     path = f"{directory}/{id}{SUFFIX}"
     # By the system calls alone: a request's trace is one small write.
     try:
@@ -215,7 +239,8 @@ def append(directory: Path, id: str, lines: bytes) -> None:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
-        os.write(file, lines)
+        while lines:
+            lines = lines[os.write(file, lines) :]
     finally:
         os.close(file)
 

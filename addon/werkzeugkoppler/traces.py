@@ -55,6 +55,8 @@ class Trace:
     """The writer has it in its queue."""
     is_begun: bool = False
     """The writer has made its file."""
+    is_torn: bool = False
+    """The last line in its file may be without its end."""
     _types: set[str] = field(default_factory=set)
     _sink: Callable[["Trace"], None] | None = None
 

@@ -210,13 +210,19 @@ def test_keys_of_a_new_config_are_taken_out_too(tmp_path: Path) -> None:
 def test_contents_do_not_pile_up_before_a_slow_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(trace_writer, "MAX_WAITING_WITH_CONTENT", 1)
-    writer = TraceWriter(tmp_path, Keep(), keeps_content=True)  # not opened: nothing is ever taken
-    writer.write(trace("t1"))
-    assert writer.keeps_content
-    writer.write(trace("t2"))
-    assert not writer.keeps_content
-    assert "without contents" in caplog.text
+    monkeypatch.setattr(trace_writer, "MAX_WAITING_CONTENT", 1000)
+    writer = TraceWriter(tmp_path, Keep(), keeps_content=True)  # not opened yet: nothing is taken
+    long = trace(keeps_content=writer.keeps_content)
+    long.send_to(writer.write)
+    for text in ("a" * 600, "b" * 600, "c" * 300):
+        long.add("said", content=long.content(text))
+    assert "Traces are without contents for a while: the disk is too slow" in caplog.text
+    writer.open()
+    until(lambda: not long.events)
+    long.add("said", content=long.content("d" * 900))
+    writer.close()
+    told = [event.get("content", "-")[0] for event in lines(tmp_path)[2:]]
+    assert told == ["a", "-", "c", "d"]
 
 
 @pytest.mark.contract("OW-41")

@@ -18,8 +18,8 @@ from werkzeugkoppler.traces import REFUSED, SUFFIX, Content, Trace
 
 MAX_WAITING = 10_000
 """Traces that may wait for a slow disk: a few MB. Over it they are dropped, with a warning."""
-MAX_WAITING_WITH_CONTENT = 100
-"""Over it contents are left out: they may be large."""
+MAX_WAITING_CONTENT = 64 * 1024 * 1024
+"""Bytes of contents, about. Over it they are left out, with a warning."""
 PRUNE_SECONDS = 600.0
 """Between two looks for old files, at the most."""
 PRUNE_FILES = 1000
@@ -73,16 +73,15 @@ class TraceWriter:
         self._thread = threading.Thread(target=self._run, name="trace writer", daemon=True)
         self._closing = threading.Event()
         self._warned: dict[str, float] = {}
+        self._content_bytes = 0  # that wait
+        self._content_lock = threading.Lock()
         # Since the last look for old files:
         self._new_files = self._new_bytes = 0
         self._next_prune = 0.0
 
     @property
     def keeps_content(self) -> bool:
-        """Contents are wanted, and the disk keeps up."""
-        if self._keeps_content and self._waiting.qsize() > MAX_WAITING_WITH_CONTENT:
-            self._warn(WITHOUT_CONTENTS, "the disk is too slow")
-            return False
+        """Contents are wanted."""
         return self._keeps_content
 
     def hide(self, secrets: Iterable[str]) -> None:
@@ -103,6 +102,7 @@ class TraceWriter:
 
     def write(self, trace: Trace) -> None:
         """Have the events of a trace written; never blocks."""
+        trace.has_room = self._has_room
         if trace.is_waiting:
             return
         trace.is_waiting = True
@@ -110,7 +110,19 @@ class TraceWriter:
             self._waiting.put_nowait(trace)
         except queue.Full:
             trace.is_waiting = False
+            for _ in self._taken(trace):
+                pass
             self._warn(LOST, "the disk is too slow")
+
+    def _has_room(self, size: int) -> bool:
+        with self._content_lock:
+            has_room = self._content_bytes + size <= MAX_WAITING_CONTENT
+            self._content_bytes += size if has_room else 0
+        if has_room:
+            self._went_well(WITHOUT_CONTENTS)
+        else:
+            self._warn(WITHOUT_CONTENTS, "the disk is too slow")
+        return has_room
 
     # In the thread
 
@@ -136,7 +148,7 @@ class TraceWriter:
 
     def _append(self, trace: Trace) -> None:
         trace.is_waiting = False  # first: what is added from now on makes it wait again
-        lines = "".join(map(self._line, _taken(trace))).encode("utf-8", "replace")
+        lines = "".join(map(self._line, self._taken(trace))).encode("utf-8", "replace")
         if not lines:
             return
         directory = self._directory / REFUSED if trace.is_refused else self._directory
@@ -149,6 +161,17 @@ class TraceWriter:
         self._new_files += not trace.is_begun
         self._new_bytes += len(lines)
         trace.is_begun = True
+
+    def _taken(self, trace: Trace) -> Iterator[Mapping[str, Any]]:
+        """The events that wait, which do so no longer."""
+        with suppress(IndexError):  # no more
+            while True:
+                event = trace.events.popleft()
+                with self._content_lock:
+                    self._content_bytes -= sum(
+                        value.size for value in event.values() if isinstance(value, Content)
+                    )
+                yield event
 
     def _line(self, event: Mapping[str, Any]) -> str:
         return json.dumps(event, ensure_ascii=False, default=self._plain) + "\n"
@@ -243,9 +266,3 @@ def append(directory: Path, id: str, lines: bytes) -> None:
             lines = lines[os.write(file, lines) :]
     finally:
         os.close(file)
-
-
-def _taken(trace: Trace) -> Iterable[Mapping[str, Any]]:
-    """The events that wait, which do so no longer."""
-    while trace.events:
-        yield trace.events.popleft()

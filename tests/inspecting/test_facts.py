@@ -89,7 +89,7 @@ def test_a_request_whose_client_left_is_cancelled() -> None:
 
 
 @pytest.mark.contract("OW-33")
-@pytest.mark.parametrize("value", [None, "x", -1, True, [], {"a": 1}, 1e308])
+@pytest.mark.parametrize("value", [None, "x", -1, True, [], {"a": 1}, 1e299, 10**299])
 def test_no_value_of_an_event_does_harm(value: Any) -> None:
     keys = ("at", "leg", "usage", "duration_ms", "call_id", "name", "status_code", "return_code", "model")
     types = ("leg", "leg_request", "tool_call", "tool_result", "reader", "proxy_response", "tomorrow")

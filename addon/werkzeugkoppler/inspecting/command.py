@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from io import TextIOWrapper
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,8 @@ def main(arguments: Sequence[str]) -> int:
     chosen = [is_events, args.tools, args.timing, args.cost, args.permissions]
     if sum(chosen) > (0 if args.list or args.follow else 1):
         parser.error("that is more than one view")
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # half a character, as JSON may have it
     if (traces := _folder(args)) is None:
         return EXIT_CONFIG
     try:

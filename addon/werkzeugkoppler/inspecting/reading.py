@@ -8,6 +8,11 @@ from typing import Any
 
 from werkzeugkoppler.traces import SUFFIX
 
+MAX_DEPTH = 50
+"""Of objects and lists within each other in an event."""
+MAX_NUMBER = 1e300
+"""It can be added up and divided without leaving the floats."""
+
 type Event = dict[str, Any]
 """With its `type` and when it was, `at`; both are texts."""
 
@@ -48,5 +53,13 @@ def parse_line(line: bytes) -> Event | None:
         event = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    is_event = isinstance(event, dict) and isinstance(event.get("type"), str)
+    is_event = isinstance(event, dict) and isinstance(event.get("type"), str) and _is_sound(event)
     return {"at": "", **event, "type": event["type"]} if is_event else None
+
+
+def _is_sound(value: Any, depth: int = MAX_DEPTH) -> bool:
+    """Whether all that reckons with a value, or prints it, can do so."""
+    if isinstance(value, dict | list):
+        parts = value.values() if isinstance(value, dict) else value
+        return depth > 0 and all(_is_sound(part, depth - 1) for part in parts)
+    return not isinstance(value, int | float) or abs(value) < MAX_NUMBER

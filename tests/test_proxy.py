@@ -73,6 +73,7 @@ async def test_a_part_of_a_turn_that_is_no_replay_is_refused(tmp_path: Path) -> 
     flow = leg(is_replay=None)
     async with serving(tmp_path) as addon:
         addon.requestheaders(flow)
+        addon.response(flow)
     assert flow.response is not None and flow.response.status_code == 409
 
 

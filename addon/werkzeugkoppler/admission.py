@@ -37,6 +37,7 @@ def admit(
     """
     headers = flow.request.headers
     if visit.replay_of is not None:
+        visit.note_request()
         visit.route = again.route(flow)
         return
     visit.link.mark(flow, "client", "client")

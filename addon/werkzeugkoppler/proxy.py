@@ -135,7 +135,7 @@ class Werkzeugkoppler:
             self._visits.let_in(visit)
             self._drain.check()
             if "transfer-encoding" in flow.request.headers:
-                visit.upload = Upload(self._settings.max_request_bytes)
+                visit.upload = Upload(self._settings.max_request_bytes, visit.note_refusal)
                 flow.request.stream = visit.upload
                 self._delivery.stream(flow, visit, visit.upload.write)
 

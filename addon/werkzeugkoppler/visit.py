@@ -97,6 +97,12 @@ class Visit:
             path=Content(path[:MAX_PATH_CHARS]),  # a base URL may be a key's place, by mistake
         )
 
+    def note_refusal(self, error: ApiError) -> None:
+        """Trace a request whose body is not looked at any more."""
+        self.is_answered = True
+        self.note_request()
+        self.trace.add_error(error)
+
     def put_back(self, flow: http.HTTPFlow) -> None:
         """Let the flow show what the client sent. Not before the answer: mitmproxy would carry it there."""
         set_address(flow, self.address)
@@ -155,8 +161,7 @@ class Visits:
     def refuse(self, visit: Visit, error: ApiError) -> None:
         """Note that a request was refused from its head alone (OW-30)."""
         visit.trace.is_refused = True
-        visit.note_request()
-        visit.trace.add_error(error)
+        visit.note_refusal(error)
         visit.trace.send_to(self._write)
 
     def get(self, flow: http.HTTPFlow) -> Visit | None:

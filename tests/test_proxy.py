@@ -40,7 +40,7 @@ async def serving(folder: Path) -> AsyncIterator[Werkzeugkoppler]:
 def leg(is_replay: str | None = "request") -> http.HTTPFlow:
     """The flow of a leg."""
     flow = tflow.tflow()
-    flow.metadata[METADATA], flow.is_replay = LEG, is_replay
+    flow.metadata[METADATA], flow.is_replay = dict(LEG), is_replay
     del flow.request.headers["content-length"]
     return flow
 

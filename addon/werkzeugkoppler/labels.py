@@ -94,8 +94,9 @@ def exchange_of(flow: http.HTTPFlow) -> dict[str, Any] | None:
 
 def begin_again(flow: http.HTTPFlow) -> None:
     """Name an exchange that is done once more: what was known of its old answer goes."""
-    link = {key: value for key, value in flow.metadata[METADATA].items() if key not in _OF_ANSWER}
-    flow.metadata = {**flow.metadata, METADATA: link}  # the flow's backup has the old one
+    link = flow.metadata[METADATA]
+    for key in _OF_ANSWER:
+        link.pop(key, None)
     _write(flow, [link["label"]], MARKERS[link["kind"]])
 
 

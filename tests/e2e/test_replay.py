@@ -120,6 +120,18 @@ async def test_a_leg_is_asked_again_as_it_was_edited(desk: Desk, upstream: Upstr
 
 
 @pytest.mark.contract("BX-10")
+async def test_what_a_replay_has_replaced_can_be_had_back(desk: Desk, upstream: Upstream) -> None:
+    upstream.script(says("Hel", "lo."), says("Something else."))
+    await desk.client.chat(stream=True)
+    before = await desk.part("leg 1")
+    shown = await desk.web.shown(before, "response")
+    await desk.replay(before, content=json.dumps(question("Edited?", stream=True)))
+    await desk.web.post(f"/flows/{before['id']}/revert")
+    after = await desk.part("leg 1")
+    assert after == before and await desk.web.shown(after, "response") == shown
+
+
+@pytest.mark.contract("BX-10")
 async def test_the_list_of_models_is_asked_for_again(desk: Desk, upstream: Upstream) -> None:
     await desk.client.get("/v1/models")
     flow, answer = await desk.replay(await desk.part("models"))

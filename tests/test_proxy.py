@@ -74,7 +74,11 @@ async def test_a_part_of_a_turn_that_is_no_replay_is_refused(tmp_path: Path) -> 
     async with serving(tmp_path) as addon:
         addon.requestheaders(flow)
         addon.response(flow)
+        visit = addon._visits.get(flow)
     assert flow.response is not None and flow.response.status_code == 409
+    assert visit is not None
+    told = [event["type"] for event in visit.trace.events]
+    assert told == ["trace_version", "proxy_request", "error", "proxy_response"]
 
 
 async def test_a_client_that_leaves_as_its_answer_is_found_leaves_nothing_parked(tmp_path: Path) -> None:

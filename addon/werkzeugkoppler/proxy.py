@@ -134,7 +134,7 @@ class Werkzeugkoppler:
             admit(flow, visit, authorization, self._settings, self._slots)
             self._visits.let_in(visit)
             self._drain.check()
-            if "transfer-encoding" in flow.request.headers:
+            if "transfer-encoding" in flow.request.headers and visit.replay_of is None:
                 visit.upload = Upload(self._settings.max_request_bytes, visit.note_refusal)
                 flow.request.stream = visit.upload
                 self._delivery.stream(flow, visit, visit.upload.write)
@@ -165,7 +165,8 @@ class Werkzeugkoppler:
             if not visit.is_broken_off:
                 raise
             reply = self._told(visit, stopping())
-        if not (visit.is_over or is_killed(flow)):  # the client may have left since the task ended
+        is_ended = visit.is_over or (visit.replay_of is not None and is_killed(flow))
+        if not is_ended:  # the client may have left since the task ended
             self._delivery.give(flow, visit, reply)
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:

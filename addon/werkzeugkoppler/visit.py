@@ -85,7 +85,9 @@ class Visit:
             task.cancel()
 
     def note_request(self) -> None:
-        """Trace what is known of any request from its head; a chat's is told by its endpoint."""
+        """Trace what is known of any request from its head, once; a chat's is told by its endpoint."""
+        if self.trace.has("proxy_request"):
+            return
         path = self.address[3].partition(b"?")[0].decode("utf-8", "replace")  # a query may hold a key
         self.trace.add(
             "proxy_request",
@@ -239,8 +241,7 @@ class Visits:
 
 
 def _trace_end(visit: Visit, flow: http.HTTPFlow | None, why: str) -> None:
-    if not visit.trace.has("proxy_request"):
-        visit.note_request()
+    visit.note_request()
     response = flow.response if flow is not None else None
     is_cancelled = flow is None or flow.error is not None
     visit.trace.add(

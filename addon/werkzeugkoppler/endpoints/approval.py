@@ -22,6 +22,9 @@ SOURCE = "operator"
 """Who runs the tool that asks for permission."""
 
 BY_OPERATOR = "denied by the operator"
+REFUSED = "A tool call was denied, and the answer ends here."
+UNSPECIFIED = "the operator's approval"
+"""What a denied call lacks whose costs are authorized."""
 NOT_KEPT = "permissions are not kept beyond the conversation"
 
 
@@ -96,6 +99,18 @@ class Approval:
             return ToolResult(False, f"The call was {BY_OPERATOR}").text()
         text = f"The call was denied: it needs approval, and there is {note}"
         return ToolResult(False, text, {"operator_note": note}).text()
+
+    def refused(self, names: Iterable[str]) -> str | None:
+        """What the client is told of denied calls in place of an answer (OW-60); `None` where there are none.
+
+        That a permission was denied is for the model alone: it may do without.
+        """
+        said = [
+            f"Action: {name}\nMissing authorization: {', '.join(self._needed.get(name, (UNSPECIFIED,)))}"
+            for name in names
+            if not self._asks(name)
+        ]
+        return "\n\n".join([REFUSED, *said]) if said else None
 
     def end(self) -> None:
         """Take back the permissions that only this turn has."""

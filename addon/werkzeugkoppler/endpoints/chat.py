@@ -32,11 +32,13 @@ async def chat(call: Call) -> Reply | Streamed:
         ApiError: The request cannot be used, or a plain turn failed.
     """
     request = await computed(len(call.body), partial(parse_request, call.body))
+    wanted = call.stack.settings.upstream_model
     call.trace.add(
         "proxy_request",
         request_id=call.trace.id,
         client_addr=call.link.client_addr,
-        model=request.model,
+        model=wanted or request.model,
+        model_substituted_from=request.model if wanted and request.model != wanted else None,
         stream=request.stream,
         tool_count=len(request.tools),
         bytes=len(call.body),
@@ -65,7 +67,7 @@ async def chat(call: Call) -> Reply | Streamed:
 
 async def _turn(call: Call, asked: ChatRequest) -> AsyncGenerator[bytes]:
     stack, settings = call.stack, call.stack.settings
-    model = asked.model or await stack.default_model(call.link)
+    model = await stack.model_for(asked.model, call.link)
     prompt = await composed(call, asked, model)
     conversation, request, draft = prompt.conversation, prompt.request, prompt.draft
     approval, ours = prompt.approval, prompt.ours
@@ -96,6 +98,7 @@ async def _turn(call: Call, asked: ChatRequest) -> AsyncGenerator[bytes]:
         patience=Patience(
             settings.upstream_connect_retries, settings.upstream_retry_interval_ms / 1000, time.time
         ),
+        refusal=effects.refusal,
         shows_calls=request.stream and settings.tool_trace != "off",
         fails_in_words=settings.upstream_failure_reply == "text",
     )

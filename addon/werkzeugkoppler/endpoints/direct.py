@@ -40,7 +40,7 @@ async def direct(call: Call, request: ChatRequest, code: str) -> Reply | Streame
         if not request.stream:
             raise
         refused = error
-    model = request.model or settings.upstream_default_model or call.stack.shown_model
+    model = call.stack.configured_model_for(request.model) or call.stack.shown_model
     head = {"id": f"chatcmpl-{call.trace.id}", "created": int(time.time()), "model": model}
     run = _Run(call)
     if not request.stream:

@@ -17,8 +17,6 @@ from mitmproxy.addonmanager import AddonManager, safecall
 class Way(Enum):
     """How an addon is told of an event."""
 
-    NOT = auto()
-    """It has no such hook."""
     AT_ONCE = auto()
     """By calling its hook."""
     AS_THE_ORIGINAL = auto()
@@ -29,31 +27,40 @@ class HookTable(AddonManager):
     """An addon manager that asks only the addons which have a hook."""
 
     def __init__(self, master: Any) -> None:
-        self._ways: dict[str, dict[int, Way]] = {}  # by the hook's name and the addon's id
+        # By the hook's name, with the addons' ids:
+        self._ways: dict[str, dict[int, Way]] = {}
+        self._without: dict[str, set[int]] = {}  # the many that have no such hook: nothing is faster
         super().__init__(master)
 
     def register(self, addon: Any) -> Any:
-        self._ways.clear()
+        self._forget()
         return super().register(addon)
 
     def remove(self, addon: Any) -> None:
         super().remove(addon)
-        self._ways.clear()
+        self._forget()
 
     def clear(self) -> None:
         super().clear()
+        self._forget()
+
+    def _forget(self) -> None:
         self._ways.clear()
+        self._without.clear()
 
     async def trigger_event(self, event: hooks.Hook) -> None:
         name = event.name
+        without = self._without.setdefault(name, set())
         ways = self._ways.setdefault(name, {})
         arguments = [getattr(event, field) for field in _fields(event.__class__)]
         for addon in self.chain:
-            way = ways.get(id(addon))
-            if way is None:
-                way = ways[id(addon)] = _way(addon, name)
-            if way is Way.NOT:
+            if id(addon) in without:
                 continue
+            way = ways.get(id(addon)) or _way(addon, name)
+            if way is None:
+                without.add(id(addon))
+                continue
+            ways[id(addon)] = way
             try:
                 if way is Way.AT_ONCE:
                     result = getattr(addon, name)(*arguments)
@@ -79,10 +86,11 @@ def _fields(hook: Any) -> tuple[str, ...]:
 _FIELDS: dict[Any, tuple[str, ...]] = {}
 
 
-def _way(addon: Any, name: str) -> Way:
+def _way(addon: Any, name: str) -> Way | None:
+    """How it is told of the events of that name; `None`: not at all."""
     if hasattr(addon, "addons"):
         return Way.AS_THE_ORIGINAL
     hook = getattr(addon, name, None)
     if not hook:
-        return Way.NOT
+        return None
     return Way.AT_ONCE if callable(hook) else Way.AS_THE_ORIGINAL

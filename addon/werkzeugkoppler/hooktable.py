@@ -48,6 +48,20 @@ class HookTable(AddonManager):
         self._ways.clear()
         self._without.clear()
 
+    def trigger(self, event: hooks.Hook) -> None:
+        without = self._without.setdefault(event.name, set())
+        for addon in self.chain:
+            if id(addon) in without:
+                continue
+            if _way(addon, event.name) is None:
+                without.add(id(addon))
+                continue
+            try:
+                with safecall():
+                    self.invoke_addon_sync(addon, event)
+            except exceptions.AddonHalt:
+                return
+
     async def trigger_event(self, event: hooks.Hook) -> None:
         name = event.name
         without = self._without.setdefault(name, set())

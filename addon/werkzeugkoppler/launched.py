@@ -27,7 +27,6 @@ DRAINING = "draining in-flight requests (5s max)..."
 def settle_memory() -> None:
     """Once everything has started: what was made by now stays, the collector need not look at it again."""
     gc.freeze()
-    gc.set_threshold(GARBAGE_OBJECTS)
 
 
 def with_addon(
@@ -41,6 +40,7 @@ def with_addon(
 
     class Launched(master_class):  # type: ignore[misc]
         def __init__(self, *args: Any, **kwargs: Any) -> None:
+            gc.set_threshold(GARBAGE_OBJECTS)
             super().__init__(*args, **kwargs)
             self.addons.add(addon)
             self._ending: asyncio.Task[None] | None = None

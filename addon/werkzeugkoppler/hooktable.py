@@ -5,9 +5,11 @@ of the time that mitmdump spends on a small request. This one remembers who has.
 error handling are the original's.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from enum import Enum, auto
 from inspect import isawaitable
+from itertools import islice
 from typing import Any
 
 from mitmproxy import exceptions, hooks
@@ -23,39 +25,32 @@ class Way(Enum):
     """It has sub-addons, which may change at any time, or something that is no hook under that name."""
 
 
+type _Told = tuple[tuple[Any, Way], ...]
+"""Who is told of the events of one name."""
+
+
 class HookTable(AddonManager):
     """An addon manager that asks only the addons which have a hook."""
 
     def __init__(self, master: Any) -> None:
-        # By the hook's name, with the addons' ids:
-        self._ways: dict[str, dict[int, Way]] = {}
-        self._without: dict[str, set[int]] = {}  # the many that have no such hook: nothing is faster
+        # By the hook's name; what holds as long as the chain is that long, and nobody was taken out of it.
+        self._table: dict[str, tuple[int, _Told]] = {}
         super().__init__(master)
 
     def register(self, addon: Any) -> Any:
-        self._forget()
+        self._table.clear()
         return super().register(addon)
 
     def remove(self, addon: Any) -> None:
         super().remove(addon)
-        self._forget()
+        self._table.clear()
 
     def clear(self) -> None:
         super().clear()
-        self._forget()
-
-    def _forget(self) -> None:
-        self._ways.clear()
-        self._without.clear()
+        self._table.clear()
 
     def trigger(self, event: hooks.Hook) -> None:
-        without = self._without.setdefault(event.name, set())
-        for addon in self.chain:
-            if id(addon) in without:
-                continue
-            if _way(addon, event.name) is None:
-                without.add(id(addon))
-                continue
+        for addon, _ in self._told(event.name):
             try:
                 with safecall():
                     self.invoke_addon_sync(addon, event)
@@ -64,17 +59,8 @@ class HookTable(AddonManager):
 
     async def trigger_event(self, event: hooks.Hook) -> None:
         name = event.name
-        without = self._without.setdefault(name, set())
-        ways = self._ways.setdefault(name, {})
         arguments = [getattr(event, field) for field in _fields(event.__class__)]
-        for addon in self.chain:
-            if id(addon) in without:
-                continue
-            way = ways.get(id(addon)) or _way(addon, name)
-            if way is None:
-                without.add(id(addon))
-                continue
-            ways[id(addon)] = way
+        for addon, way in self._told(name):
             try:
                 if way is Way.AT_ONCE:
                     result = getattr(addon, name)(*arguments)
@@ -87,6 +73,22 @@ class HookTable(AddonManager):
             except Exception:
                 with safecall():  # tells it, or lets it through, as the original would
                     raise
+
+    def _told(self, name: str) -> Iterator[tuple[Any, Way]]:
+        """Who is told of an event, one after the other."""
+        chain = self.chain
+        length, told = self._table.get(name, (-1, ()))
+        if length != len(chain):
+            length, told = self._table[name] = len(chain), tuple(_tellable(chain, name))
+        yield from told
+        # Who was added meanwhile. As in the original, who was taken out is told this time still.
+        yield from _tellable(islice(chain, length, None), name)
+
+
+def _tellable(addons: Iterable[Any], name: str) -> Iterator[tuple[Any, Way]]:
+    for addon in addons:
+        if (way := _way(addon, name)) is not None:
+            yield addon, way
 
 
 def _fields(hook: Any) -> tuple[str, ...]:

@@ -90,12 +90,7 @@ class Approval:
 
     def denied(self, name: str, note: str = BY_OPERATOR) -> str:
         """What the model is told of a call that was denied."""
-        if self._asks(name):
-            return ToolResult(True, permission.answer(None, note, None)).text()
-        if note == BY_OPERATOR:
-            return ToolResult(False, f"The call was {BY_OPERATOR}").text()
-        text = f"The call was denied: it needs approval, and there is {note}"
-        return ToolResult(False, text, {"operator_note": note}).text()
+        return denial(note, is_request=self._asks(name))
 
     def end(self) -> None:
         """Take back the permissions that only this turn has."""
@@ -172,6 +167,21 @@ class Approval:
 
     def _note(self, what: str, call: ToolCall, **fields: Any) -> None:
         self._trace.add(f"permission_{what}", tool=call.name, call_id=call.id, **fields)
+
+
+def denial(note: str = BY_OPERATOR, *, is_request: bool = False) -> str:
+    """What the model is told of a call that was denied.
+
+    Args:
+        note: Why.
+        is_request: It was a call of `request_permission`.
+    """
+    if is_request:
+        return ToolResult(True, permission.answer(None, note, None)).text()
+    if note == BY_OPERATOR:
+        return ToolResult(False, f"The call was {BY_OPERATOR}").text()
+    text = f"The call was denied: it needs approval, and there is {note}"
+    return ToolResult(False, text, {"operator_note": note}).text()
 
 
 def _reason(needed: tuple[str, ...], used: tuple[Grant, ...] | None) -> str:

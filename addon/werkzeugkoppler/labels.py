@@ -33,7 +33,7 @@ SHOWN_ID = 6
 """Characters of a turn's id in a comment: enough for a thousand turns, and short."""
 
 
-type Plain = str | int | Sequence[int] | Sequence[Sequence[str | int]]
+type Plain = str | int | Sequence[str | int] | Sequence[Sequence[str | int]]
 """What `flow.metadata` may hold: anything else could not be saved."""
 
 

@@ -24,16 +24,7 @@ async def chat(call: Call) -> Reply | Streamed:
         ApiError: The request cannot be used, or a plain turn failed.
     """
     request = await computed(len(call.body), partial(parse_request, call.body))
-    call.trace.add(
-        "proxy_request",
-        request_id=call.trace.id,
-        client_addr=call.link.client_addr,
-        model=request.model,
-        stream=request.stream,
-        tool_count=len(request.tools),
-        bytes=len(call.body),
-        body=call.trace.content(call.body),
-    )
+    turning.note_request(call, request)
     if call.stack.settings.allowed_direct_commands:
         code = latest_command(request.messages)
         if code is not None:

@@ -24,6 +24,21 @@ type NoteEnd = Callable[[Draft, Leg, Any], None]
 """Told of the last leg before the answer is closed, and of what the client was told by all."""
 
 
+def note_request(call: Call, request: ChatRequest, **more: Any) -> None:
+    """Trace what a client asks for."""
+    call.trace.add(
+        "proxy_request",
+        request_id=call.trace.id,
+        client_addr=call.link.client_addr,
+        model=request.model,
+        stream=request.stream,
+        tool_count=len(request.tools),
+        bytes=len(call.body),
+        body=call.trace.content(call.body),
+        **more,
+    )
+
+
 def run(
     call: Call,
     request: ChatRequest,

@@ -1,9 +1,14 @@
 """Where an answer goes that no client waits for: to whoever started it in a terminal."""
 
 from asyncio import get_running_loop
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 
-from werkzeugkoppler.errors import Headers
+from werkzeugkoppler.endpoints.call import error_reply
+from werkzeugkoppler.endpoints.stream import write_stream
+from werkzeugkoppler.errors import ApiError, Headers
+from werkzeugkoppler.traces import Trace
+from werkzeugkoppler.wire.http import JSON_HEADERS
 
 
 class Collected:
@@ -45,3 +50,20 @@ class Collected:
         """Take a whole response."""
         self.start(status, headers)
         self.write_now(body)
+
+
+async def write_answer(
+    outlet: Collected, answer: AsyncGenerator[bytes], *, is_stream: bool, trace: Trace
+) -> None:
+    """Write a turn's answer as its client would get it, without keepalives."""
+    if is_stream:
+        await write_stream(outlet, answer, keepalive_seconds=0, headers=(), trace=trace)
+        return
+    try:
+        async with aclosing(answer) as items:
+            outlet.reply(200, JSON_HEADERS, b"".join([data async for data in items]))
+    except ApiError as error:
+        trace.add_error(error)
+        outlet.failure = error.code or "error"
+        reply = error_reply(error)
+        outlet.reply(reply.status, reply.headers, reply.body)

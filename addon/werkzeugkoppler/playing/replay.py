@@ -4,7 +4,7 @@ Nothing is started and nobody is asked. What the model, the tools and the comman
 flows; what becomes of it is done anew, by the very parts that answer a client.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -15,20 +15,17 @@ from werkzeugkoppler.config.kept import restored
 from werkzeugkoppler.config.schema import Settings
 from werkzeugkoppler.direct.run import Ended
 from werkzeugkoppler.endpoints import direct, turning
-from werkzeugkoppler.endpoints.call import error_reply
-from werkzeugkoppler.endpoints.stream import write_stream
 from werkzeugkoppler.errors import ApiError
 from werkzeugkoppler.flows import is_killed
 from werkzeugkoppler.playing.compare import difference, identity_of
-from werkzeugkoppler.playing.outlet import Collected
+from werkzeugkoppler.playing.outlet import Collected, write_answer
 from werkzeugkoppler.playing.saved import NotSaved, SavedTurn, asked_body, content_of, link_of
 from werkzeugkoppler.playing.tape import Stopped, Tape
 from werkzeugkoppler.traces import begin
 from werkzeugkoppler.turn import engine
 from werkzeugkoppler.turn.prompt import Draft
 from werkzeugkoppler.wire.chat import ChatRequest, parse_request
-from werkzeugkoppler.wire.http import JSON_HEADERS
-from werkzeugkoppler.wire.jsontext import JsonObject, array_items
+from werkzeugkoppler.wire.jsontext import array_items
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +83,7 @@ async def replay(turn: SavedTurn, on_data: Callable[[bytes], None], pace: float 
         assert draft is not None
         run = _run(turn, tape, request, settings, ours, draft)
         answer = _until_stopped(run, tape)
-    await _write(outlet, answer, request)
+    await write_answer(outlet, answer, is_stream=request.stream, trace=begin("replay"))
     return _verdict(turn, tape, outlet, request)
 
 
@@ -138,23 +135,6 @@ async def _command(turn: SavedTurn, tape: Tape, request: ChatRequest) -> AsyncGe
                 yield data
     else:
         yield direct.completion(head, "".join([text async for text in pieces()]))
-
-
-async def _write(outlet: Collected, answer: AsyncGenerator[bytes], request: ChatRequest) -> None:
-    if request.stream:
-        await write_stream(outlet, answer, keepalive_seconds=0, headers=(), trace=begin("replay"))
-        return
-    try:
-        outlet.reply(200, JSON_HEADERS, b"".join([data async for data in _closed(answer)]))
-    except ApiError as error:
-        reply = error_reply(error)
-        outlet.reply(reply.status, reply.headers, reply.body)
-
-
-async def _closed(answer: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
-    async with aclosing(answer) as items:
-        async for data in items:
-            yield data
 
 
 def _verdict(turn: SavedTurn, tape: Tape, outlet: Collected, request: ChatRequest) -> Played:
@@ -233,7 +213,7 @@ def draft_of(body: bytes, number: int) -> Draft:
         request = parse_request(body).body
     except ApiError as error:
         raise NotSaved(f"the body of leg {number} is no chat request: {error.message}") from error
-    return Draft(JsonObject.parse(request.text), tuple(array_items(request.raw("messages") or "[]")), {})
+    return Draft(request, tuple(array_items(request.raw("messages") or "[]")), {})
 
 
 def tools_of(turn: SavedTurn, request: ChatRequest) -> set[str]:

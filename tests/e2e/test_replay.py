@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import signal
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,7 +24,7 @@ from tests.fakes.chunks import Call, chunk
 from tests.fakes.upstream import Upstream
 from werkzeugkoppler.playing import command, saved
 from werkzeugkoppler.playing.replay import Played, replay
-from werkzeugkoppler.playing.saved import Saved, SavedTurn
+from werkzeugkoppler.playing.saved import NotSaved, Saved, SavedTurn, link_of
 from werkzeugkoppler.wire.sse import KEEPALIVE
 
 MEDDLER = str(Path(__file__).parent / "scripts" / "meddler.py")
@@ -228,3 +230,207 @@ def test_the_bytes_that_the_client_would_get_are_printed(
     assert out == answer.body.replace(KEEPALIVE, b"")
     line = f"replayed turn {id[:6]}: 3 legs, 3 tool calls, the client's answer is the same as recorded"
     assert err.decode().strip() == line
+
+
+# What does not fit is told
+
+
+def copied(turn: SavedTurn) -> SavedTurn:
+    """A turn that can be tampered with."""
+    assert turn.client is not None
+    legs = {number: [flow.copy() for flow in flows] for number, flows in turn.legs.items()}
+    tools = [flow.copy() for flow in turn.tools]
+    return SavedTurn(turn.id, turn.client.copy(), legs, tools, list(turn.commands))
+
+
+@pytest.fixture
+def turn(recorded: dict[str, Recorded]) -> SavedTurn:
+    """A streamed turn with three legs and three calls."""
+    return copied(recorded["usual"].turn("tools, True"))
+
+
+def problem(turn: SavedTurn) -> str:
+    played = play(turn)[1]
+    assert not played.same and played.difference is not None
+    assert played.difference in played.line()
+    return played.difference
+
+
+@pytest.mark.contract("BX-12")
+def test_a_leg_that_the_file_does_not_have_is_told(turn: SavedTurn) -> None:
+    del turn.legs[3]
+    assert problem(turn) == "leg 3 is asked, the file ends after leg 2"
+    del turn.legs[2]
+    turn.legs[3] = turn.legs[1]
+    assert problem(turn) == "leg 2 is asked, the file does not have it"
+
+
+@pytest.mark.contract("BX-12")
+def test_a_leg_that_is_asked_more_often_than_then_is_told(recorded: dict[str, Recorded]) -> None:
+    turn = copied(recorded["usual"].turn("a retry, True"))
+    del turn.legs[1][1]
+    assert problem(turn) == "leg 1 is asked again, the file has it once"
+    turn = copied(recorded["usual"].turn("a retry, True"))
+    del turn.legs[1][0]
+    turn.legs[1].append(turn.legs[1][0])
+    assert problem(turn) == "the file has leg 1, which was not asked again"
+
+
+@pytest.mark.contract("BX-12")
+def test_a_leg_that_is_asked_otherwise_is_told_with_the_place(turn: SavedTurn) -> None:
+    request = turn.legs[2][0].request
+    at = (request.content or b"").index(b"Hello?")
+    request.content = (request.content or b"").replace(b"Hello?", b"Help!!")
+    words = f"leg 2 was asked otherwise than the file has it: first difference at byte {at + 3}: now 'lo?"
+    assert problem(turn).startswith(words)
+
+
+@pytest.mark.contract("BX-12")
+def test_a_flow_that_was_edited_when_all_was_over_was_asked_as_it_was(turn: SavedTurn) -> None:
+    for flow in (turn.legs[2][0], turn.tools[0]):
+        flow.backup()
+        flow.request.content = b"edited afterwards"
+    assert play(turn)[1].same
+
+
+@pytest.mark.contract("BX-12")
+def test_a_call_that_the_file_does_not_have_is_told(turn: SavedTurn) -> None:
+    call = turn.tools.pop()
+    words = f"the file has no call {link_of(call)['call_id']} of actions__mark in leg 2"
+    assert problem(turn) == words
+
+
+@pytest.mark.contract("BX-12")
+def test_a_call_with_other_arguments_is_told(turn: SavedTurn) -> None:
+    turn.tools[2].request.content = b'{"NOTE": "three"}'
+    words = "the file has no tool call actions__mark with these arguments: first difference at byte 11"
+    assert problem(turn).startswith(words)
+
+
+@pytest.mark.contract("BX-12")
+def test_what_the_file_has_and_nobody_asks_for_is_told(turn: SavedTurn) -> None:
+    turn.legs[4] = turn.legs[3]
+    assert problem(turn) == "the file has leg 4, which was not asked"
+    del turn.legs[4]
+    turn.tools.append(turn.tools[0])
+    assert problem(turn) == "the file has a call of actions/hello, which was not made"
+
+
+@pytest.mark.contract("BX-12")
+def test_an_answer_that_is_not_the_one_in_the_file_is_told(turn: SavedTurn) -> None:
+    assert turn.client is not None and turn.client.response is not None
+    response = turn.client.response
+    response.content = (response.content or b"").replace(b"So.", b"No.")
+    told = problem(turn)
+    assert told.startswith("the client's answer is not the same: first difference at byte ")
+    response.status_code = 500
+    assert problem(turn) == "the client gets status 200, then it was 500"
+
+
+@pytest.mark.contract("BX-12")
+def test_what_a_leg_was_made_to_say_counts(turn: SavedTurn) -> None:
+    response = turn.legs[3][0].response
+    assert response is not None
+    response.content = (response.content or b"").replace(b"So.", b"Thus")
+    told, played = play(turn)
+    assert b'"Thus"' in told and not played.same
+
+
+@pytest.mark.parametrize("settings", [{"max_tool_loops": "many"}, {"tool_trace": ["?"]}])
+def test_settings_that_are_none_are_told(turn: SavedTurn, settings: dict[str, Any]) -> None:
+    assert turn.client is not None
+    link_of(turn.client)["settings"] = settings
+    with pytest.raises(NotSaved, match="settings"):
+        play(turn)
+
+
+def test_a_file_without_settings_is_played_with_the_defaults(turn: SavedTurn) -> None:
+    assert turn.client is not None
+    del link_of(turn.client)["settings"]
+    assert play(turn)[1].same
+
+
+@pytest.mark.contract("BX-12")
+def test_what_a_tool_said_is_said_again_and_at_its_time(recorded: dict[str, Recorded]) -> None:
+    turn = recorded["usual"].turn("progress, True")
+    told, _ = play(turn)
+    assert b"==> actions__slow: one\\n" in told
+    began = time.monotonic()
+    assert asyncio.run(replay(turn, lambda data: None, 5.0)).same
+    assert time.monotonic() - began >= 0.7 / 5
+
+
+@pytest.mark.contract("BX-12")
+def test_ctrl_c_ends_a_slow_replay(recorded: dict[str, Recorded]) -> None:
+    it = recorded["usual"]
+    id = it.answers["progress, True"].headers[TRACE_ID]
+    before = signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.setitimer(signal.ITIMER_REAL, 1.0)
+    try:
+        assert command.main(["replay", str(it.file), "--turn", id, "--speed", "0.01"]) == 130
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+# The command
+
+
+def test_of_several_turns_one_has_to_be_named(
+    recorded: dict[str, Recorded], capsys: pytest.CaptureFixture[str]
+) -> None:
+    it = recorded["usual"]
+    assert command.main(["replay", str(it.file)]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("name one with --turn; the file holds:\n") and "1 leg, 0 tool calls" in err
+    assert command.main(["replay", str(it.file), "--turn", "nope"]) == 2
+    assert 'no turn of the file begins with "nope"' in capsys.readouterr().err
+
+
+def test_how_it_went_is_told_as_json(
+    recorded: dict[str, Recorded], capsys: pytest.CaptureFixture[str]
+) -> None:
+    it = recorded["usual"]
+    id = it.answers["tools, False"].headers[TRACE_ID]
+    assert command.main(["replay", str(it.file), "--turn", f"chatcmpl-{id}", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    counts = {"turn": id, "legs": 3, "tool_calls": 3, "status": 200, "same": True}
+    assert told == counts | {"difference": None, "broken_off": None}
+
+
+def test_an_answer_is_shown_for_people(
+    recorded: dict[str, Recorded], capfd: pytest.CaptureFixture[str]
+) -> None:
+    it = recorded["usual"]
+    command.main(["replay", str(it.file), "--turn", it.answers["tools, True"].headers[TRACE_ID]])
+    out = capfd.readouterr().out
+    assert out.startswith("Look: \n| ==> tool call ")
+    assert out.endswith("\nSo.\n")
+
+
+def test_a_file_that_breaks_off_is_warned_of(
+    recorded: dict[str, Recorded], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    half = tmp_path / "half.flows"
+    half.write_bytes(recorded["usual"].file.read_bytes()[:-10])
+    id = recorded["usual"].answers["text, True"].headers[TRACE_ID]
+    assert command.main(["replay", str(half), "--turn", id]) == 0
+    assert "breaks off" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("content", [b"", b"no flows", b'{"log": 1}', b"3:abc,", b"2:12#"])
+def test_a_file_that_holds_no_turn_is_told(
+    tmp_path: Path, content: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "x").write_bytes(content)
+    assert command.main(["replay", str(tmp_path / "x")]) == 2
+    assert str(tmp_path / "x") in capsys.readouterr().err
+    assert command.main(["replay", str(tmp_path / "none")]) == 2
+    assert "No such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("speed", ["fast", "0", "-1", "nan", "inf"])
+def test_a_speed_that_is_none_is_told(speed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command.main(["replay", "x", f"--speed={speed}"])
+    assert ended.value.code == 2
+    assert "neither `recorded` nor a number" in capsys.readouterr().err

@@ -19,7 +19,7 @@ from werkzeugkoppler.errors import ApiError
 from werkzeugkoppler.flows import is_killed
 from werkzeugkoppler.playing.compare import difference, identity_of
 from werkzeugkoppler.playing.outlet import Collected, write_answer
-from werkzeugkoppler.playing.saved import NotSaved, SavedTurn, asked_body, content_of, link_of
+from werkzeugkoppler.playing.saved import NotSaved, SavedTurn, asked_body, content_of, counted, link_of
 from werkzeugkoppler.playing.tape import Stopped, Tape
 from werkzeugkoppler.traces import begin
 from werkzeugkoppler.turn import engine
@@ -49,17 +49,13 @@ class Played:
 
     def line(self) -> str:
         """What there is to say, in a line."""
-        what = f"{_count(self.legs, 'leg')}, {_count(self.tool_calls, 'tool call')}"
+        what = f"{counted(self.legs, 'leg')}, {counted(self.tool_calls, 'tool call')}"
         if self.difference is not None:
             return f"replayed turn {self.turn[:6]}: {what}; {self.difference}"
         if self.broken_off is not None:
             same = f"the same as recorded up to where {self.broken_off}"
             return f"replayed turn {self.turn[:6]}: {what}, {same}"
         return f"replayed turn {self.turn[:6]}: {what}, the client's answer is the same as recorded"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"
 
 
 async def replay(turn: SavedTurn, on_data: Callable[[bytes], None], pace: float | None) -> Played:
@@ -199,7 +195,7 @@ def first_draft(turn: SavedTurn, number: int | None = None) -> Draft | None:
         return None
     number = min(turn.legs) if number is None else number
     if number not in turn.legs:
-        raise NotSaved(f"turn {turn.shown_id} has no leg {number}, it has {_count(len(turn.legs), 'leg')}")
+        raise NotSaved(f"turn {turn.shown_id} has no leg {number}, it has {counted(len(turn.legs), 'leg')}")
     return draft_of(asked_body(turn.legs[number][0]), number)
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from mitmproxy import http
 from mitmproxy.exceptions import FlowReadException
-from mitmproxy.flow import Error
 from mitmproxy.io import FlowReader
 
 from werkzeugkoppler.errors import Cause, UpstreamError
@@ -136,8 +135,14 @@ def _list(turns: Iterable[SavedTurn]) -> str:
 
 
 def _line(turn: SavedTurn) -> str:
-    what = "a direct command" if turn.commands else f"{len(turn.legs)} legs, {len(turn.tools)} tool calls"
+    counts = f"{counted(len(turn.legs), 'leg')}, {counted(len(turn.tools), 'tool call')}"
+    what = "a direct command" if turn.commands else counts
     return f"  {turn.id}  {what}" if turn.is_playable else f"  {turn.id}  nothing to play"
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things, in words."""
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 # What a flow holds
@@ -200,8 +205,4 @@ def failure_of(flow: http.HTTPFlow) -> UpstreamError | None:
         return None  # what is wrong with an answer shows again when it is read
     told = failed if isinstance(failed, dict) else {}
     cause = Cause.__members__.get(str(told.get("cause")))
-    return UpstreamError(_words(flow.error), cause=cause, can_retry=bool(told.get("can_retry")))
-
-
-def _words(error: Error) -> str:
-    return error.msg
+    return UpstreamError(flow.error.msg, cause=cause, can_retry=bool(told.get("can_retry")))

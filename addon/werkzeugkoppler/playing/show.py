@@ -73,6 +73,7 @@ class Shown:
         if kind != self._kind:
             self._end_line()
             self._kind = kind
+            text = text.lstrip("\n") if kind == "reasoning" else text
         text = "".join(map(_printable, text))
         if kind == "reasoning":
             lines = text.split("\n")

@@ -19,7 +19,7 @@ from tests.e2e.declared import CALL_HELLO, HELLO, WEATHER, WITH_USAGE
 from tests.e2e.launch import SERVICE_KEY, Command
 from tests.e2e.proxy import Proxy, running
 from tests.fakes import answers, chunks
-from tests.fakes.answers import RESET, Json, Sse, calls, says
+from tests.fakes.answers import RESET, Cut, Json, Sse, calls, says
 from tests.fakes.chunks import Call, chunk
 from tests.fakes.upstream import Upstream
 from werkzeugkoppler.playing import command, saved
@@ -103,6 +103,7 @@ SCENARIOS: dict[str, Scenario] = {
     "no retry left": ([AWAY, AWAY], {}),
     "a refusal": ([REFUSED], {}),
     "a refusal later": ([calls(CALL_HELLO), REFUSED], {}),
+    "no answer": ([Cut(b"")] * 6, {}),
     "half an answer": ([HALF, HALF], {}),
     "an error in a stream": ([TOLD_LATE, TOLD_LATE], {}),
     "not streamed": ([NO_IDS, Json(chunks.completion("Whole."))], {}),

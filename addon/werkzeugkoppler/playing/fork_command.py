@@ -49,8 +49,8 @@ def main(arguments: Sequence[str]) -> int:
         shown.close()
     sys.stdout.flush()
     how = "" if forked.failure is None else f", failed: {forked.failure}"
-    line = f"forked turn {turn.shown_id} at leg {task.leg}: turn {forked.turn}{how}"
-    print(f"{line} (./run.sh inspect {forked.turn[:SHOWN_ID]})", file=sys.stderr)
+    more = f" (./run.sh inspect {forked.turn[:SHOWN_ID]})" if start.settings.traces.enabled else ""
+    print(f"forked turn {turn.shown_id} at leg {task.leg}: turn {forked.turn}{how}{more}", file=sys.stderr)
     return EXIT_FAILED if forked.failure is not None else 0
 
 

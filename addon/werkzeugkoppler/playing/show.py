@@ -27,6 +27,7 @@ class Shown:
         self._plain = b""
         self._kind = ""
         self._at_line_start = True
+        self._held = ""  # line breaks at the end of what was reasoned so far
 
     def feed(self, data: bytes) -> None:
         """Take a piece of the body: of events, or of one JSON object."""
@@ -73,17 +74,27 @@ class Shown:
         if kind != self._kind:
             self._end_line()
             self._kind = kind
-            text = text.lstrip("\n") if kind == "reasoning" else text
         text = "".join(map(_printable, text))
         if kind == "reasoning":
-            lines = text.split("\n")
-            marked = f"\n{MARK}".join(lines) if lines[-1] else f"\n{MARK}".join(lines[:-1]) + "\n"
-            text = (MARK if self._at_line_start else "") + marked
+            text = self._marked(text)
+        if not text:
+            return
         self._at_line_start = text.endswith("\n")
         style = {"reasoning": DIM, "error": BOLD}.get(kind) if self._is_coloured else None
         self._write(f"{style}{text}{RESET}" if style else text)
 
+    def _marked(self, text: str) -> str:
+        """The text with each of its lines marked; empty lines wait until something follows."""
+        text = self._held + text
+        if self._at_line_start:
+            text = text.lstrip("\n")
+        shown = text.rstrip("\n")
+        self._held = text[len(shown) :]
+        begin = MARK if self._at_line_start and shown else ""
+        return begin + shown.replace("\n", f"\n{MARK}")
+
     def _end_line(self) -> None:
+        self._held = ""
         if not self._at_line_start:
             self._write("\n")
             self._at_line_start = True

@@ -83,21 +83,26 @@ class Stack:
         """The name of a model where none is asked: the last one's, else a made one (WK-02, WK-79)."""
         return self.last_model or self.settings.fallback_fake_model_name
 
-    @property
-    def known_model(self) -> str:
-        """The model for a request that names none, as far as that is known without asking the upstream."""
-        return self.settings.upstream_default_model or self._first_model or self.shown_model
+    def configured_model_for(self, named: str | None) -> str | None:
+        """As `model_for`, as far as the settings and the client say it."""
+        return self.settings.upstream_model or named or self.settings.upstream_default_model
 
-    async def default_model(self, link: Link) -> str:
-        """The model for a request that names none: the configured one, else the upstream's first.
+    def known_model_for(self, named: str | None) -> str:
+        """As `model_for`, as far as that is known without asking the upstream."""
+        return self.configured_model_for(named) or self._first_model or self.shown_model
 
-        WK-149, WK-150. While the upstream is away it is the one that answered last.
+    async def model_for(self, named: str | None, link: Link) -> str:
+        """The model that a request is to be answered by.
+
+        That is the one for all requests (OW-23), else the one that the client names; for a request that
+        names none the configured default, else the upstream's first (WK-149, WK-150). While the upstream is
+        away it is the one that answered last.
 
         Raises:
-            ApiError: 400, there is neither.
+            ApiError: 400, there is none of these.
         """
-        if self.settings.upstream_default_model:
-            return self.settings.upstream_default_model
+        if (model := self.configured_model_for(named)) is not None:
+            return model
         if self._first_model is None:
             try:
                 self._first_model = _first_id(await self.models(link))

@@ -30,6 +30,7 @@ allow_unauthenticated: yes
 upstream_base_url: https://example.org/
 upstream_api_key: upstream
 upstream_default_model: m
+upstream_model: n
 upstream_connect_timeout_seconds: 1
 upstream_read_timeout_seconds: 2.5
 upstream_connect_retries: -1
@@ -75,6 +76,7 @@ detectors:
   - {name: d, pattern: p}
 authorized_costs: ["git_*"]
 permission_tool: no
+denied_call_reply: refusal
 approval_timeout_seconds: 14
 tool_memory: {enabled: off, entries: 11, bytes: 12, seconds: 13}
 keep_flows: 14
@@ -89,6 +91,7 @@ logging: {level: debug, json: yes}
         "upstream_base_url": "https://example.org",
         "upstream_api_key": "upstream",
         "upstream_default_model": "m",
+        "upstream_model": "n",
         "upstream_connect_timeout_seconds": 1,
         "upstream_read_timeout_seconds": 2.5,
         "upstream_connect_retries": -1,
@@ -162,6 +165,7 @@ logging: {level: debug, json: yes}
         "detectors": ({"name": "d", "pattern": "p"},),
         "authorized_costs": ("git_*",),
         "permission_tool": False,
+        "denied_call_reply": "refusal",
         "approval_timeout_seconds": 14,
         "tool_memory": {"enabled": False, "entries": 11, "bytes": 12, "seconds": 13},
         "keep_flows": 14,

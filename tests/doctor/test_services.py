@@ -80,11 +80,13 @@ async def test_a_refused_key_is_told_of_and_not_shown(
     assert KEY not in str(finding)
 
 
-async def test_a_default_model_that_is_not_there_is_told_of(
-    session: aiohttp.ClientSession, server: Upstream
+@pytest.mark.parametrize("key", ["upstream_default_model", "upstream_model"])
+async def test_a_configured_model_that_is_not_there_is_told_of(
+    session: aiohttp.ClientSession, server: Upstream, key: str
 ) -> None:
-    finding = await asked(session, server, upstream_default_model="other")
+    finding = await asked(session, server, **{key: "other"})
     assert finding.outcome is Outcome.WARN and "other is none of them" in finding.seen
+    assert finding.advice == f"mend {key}"
 
 
 async def test_a_model_server_that_is_away_fails(session: aiohttp.ClientSession) -> None:

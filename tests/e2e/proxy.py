@@ -14,7 +14,7 @@ import aiohttp
 import anyio
 from anyio.abc import Process
 
-from tests.e2e.launch import Command, free_url, write_config
+from tests.e2e.launch import SERVICE_KEY, Command, free_url, write_config
 
 READY_SECONDS: Final = 20.0
 """A start takes one to two seconds; a busy machine with two cores may need several times that."""
@@ -22,6 +22,10 @@ POLL_SECONDS: Final = 0.05
 """There is no signal for "listening" but an answer, so it is asked for."""
 STOP_SECONDS: Final = 8.0
 """A stop drains running turns for up to five seconds."""
+
+AUTHORIZATION: Final = {"Authorization": f"Bearer {SERVICE_KEY}"}
+NOT_YET: Final = "not connected yet"
+"""What `/healthz` says of an MCP server that has neither connected nor failed."""
 
 COMPLAINTS: Final = ("Traceback", "Addon error")
 """What a message begins with only when something in the proxy has failed that it did not expect."""
@@ -53,6 +57,13 @@ class Proxy:
         while self.output.count(text) < times:  # noqa: ASYNC110 - another process writes it
             await anyio.sleep(POLL_SECONDS)
 
+    async def until_connected(self) -> None:
+        """Wait until each MCP server has connected, or failed."""
+        with anyio.fail_after(READY_SECONDS):
+            async with aiohttp.ClientSession(self.url, headers=AUTHORIZATION) as session:
+                while any(entry["error"] == NOT_YET for entry in await _servers(session)):  # noqa: ASYNC110
+                    await anyio.sleep(POLL_SECONDS)
+
     async def stop(self) -> int:
         """Send SIGTERM and wait; raises TimeoutError where it does not end in time.
 
@@ -73,9 +84,18 @@ def complaints(output: str) -> list[str]:
 
 @asynccontextmanager
 async def running(
-    folder: Path, upstream: str, settings: Mapping[str, Any], command: Command | None = None
+    folder: Path,
+    upstream: str,
+    settings: Mapping[str, Any],
+    command: Command | None = None,
+    *,
+    waits_for_servers: bool = True,
 ) -> AsyncIterator[Proxy]:
     """Start the proxy on a free port with a config, and end it on leaving.
+
+    Args:
+        waits_for_servers: Until each MCP server has connected, or failed. A turn waits for a short while
+            only: on a busy machine its tools would be missing.
 
     Raises:
         AssertionError: It did not start, or it complained.
@@ -85,6 +105,8 @@ async def running(
     config = write_config(folder, {"service_base_url": url, "upstream_base_url": upstream, **settings})
     line = command.line(config, int(url.rpartition(":")[2]))
     async with serving(folder, url, line, command) as proxy:
+        if waits_for_servers:
+            await proxy.until_connected()
         yield proxy
 
 
@@ -144,6 +166,11 @@ async def ended(
         with anyio.fail_after(seconds):
             code = await process.wait()
     return code, (folder / "output.log").read_text(encoding="utf-8")
+
+
+async def _servers(session: aiohttp.ClientSession) -> list[dict[str, Any]]:
+    async with session.get("/healthz") as response:
+        return list((await response.json())["mcp_servers"])
 
 
 async def _ready(proxy: Proxy) -> None:

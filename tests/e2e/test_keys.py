@@ -90,6 +90,7 @@ async def left(shared_upstream: Upstream, tmp_path_factory: pytest.TempPathFacto
     saved = f"save_stream_file={folder / 'flows.mitm'}"
     async with fake_http_server(tmp_path_factory.mktemp("server")) as url:
         async with looking(folder, shared_upstream.url, settings(url, folder), saved) as (proxy, web):
+            await proxy.until_connected()
             async with web.client(proxy) as client:
                 await _ask(client, shared_upstream)
             await _malformed(proxy)

@@ -55,6 +55,7 @@ OTHER = {
     "upstream_failure_reply": "text",
     "tool_memory": {"enabled": False},
     "max_tool_loops": 1,
+    "denied_call_reply": "refusal",
 }
 
 
@@ -94,6 +95,7 @@ SCENARIOS: dict[str, Scenario] = {
     "arguments that are none": ([calls(Call("actions__hello", "{")), says("Well.")], {}),
     "an unknown tool": ([calls(Call("nobody__has", "{}")), says("Well.")], {}),
     "a denied call": ([calls(Call("actions__guarded")), says("Then not.")], {}),
+    "several denied calls": ([calls(Call("actions__costly"), Call("actions__guarded", id="c2"))], {}),
     "a permission": ([calls(Call("actions__costly")), calls(ASKS), says("No.")], {}),
     "a killed call": ([calls(mark("please kill tool")), says("Then not.")], {}),
     "an edited call": ([calls(mark("please edit tool")), says("So.")], {}),

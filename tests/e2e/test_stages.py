@@ -186,7 +186,10 @@ async def test_a_client_may_leave_before_the_mcp_servers_are_there(
     mute = {"server_id": "mute", "transport": "stdio", "connect_timeout_seconds": 3600, **silent(lifelines)}
     settings = {"mcp_servers": [mute], "max_concurrent_requests": 1, "stream_keepalive_seconds": 0.1}
     scripted = Command(arguments=["-s", str(stages.SCRIPT)])
-    async with running(tmp_path, upstream.url, settings, scripted) as proxy, connected(proxy) as wire:
+    async with (
+        running(tmp_path, upstream.url, settings, scripted, waits_for_servers=False) as proxy,
+        connected(proxy) as wire,
+    ):
         await wire.send(chat_request(question(stream=stream)))
         async with aiohttp.ClientSession(proxy.url) as session:
             world = World(Client(session, SERVICE_KEY), upstream, lifelines, tmp_path)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tests.e2e.declared import WEATHER
@@ -100,9 +100,13 @@ def read(parts: list[bytes]) -> list[SseEvent]:
 def test_any_bytes_are_the_same_events_in_any_pieces(data: bytes, sizes: list[int]) -> None:
     events = read([data])
     assert read(pieces(data, sizes)) == events
-    assert b"".join(found.raw for found in events).startswith(data.rstrip())
-    again = read([b"".join(found.raw for found in events)])
-    assert [found.data for found in again if found.data] == [found.data for found in events if found.data]
+    assume(b"\xef\xbb\xbf" not in data)  # byte order marks are taken out
+    text = data.decode("utf-8", "replace").encode()  # bytes that are no UTF-8 are replaced
+    raw = b"".join(found.raw for found in events)
+    assert raw.startswith(text.rstrip())
+    assert [found.data for found in read([raw]) if found.data] == [
+        found.data for found in events if found.data
+    ]
 
 
 @examples(5000)

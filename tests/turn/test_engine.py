@@ -19,6 +19,7 @@ from tests.fakes.chunks import (
     event,
     text_chunks,
 )
+from tests.oracle import Complete, judge
 from tests.turn.relaying import IDENTITY, Relayed, is_ours, new_answer, stream
 from werkzeugkoppler.errors import DO_NOT_RETRY, ApiError, UpstreamError
 from werkzeugkoppler.turn import asking, engine
@@ -127,6 +128,7 @@ def running(world: World, **overrides: Any) -> AsyncGenerator[bytes]:
         "max_tool_loops": 5,
         "max_tool_concurrency": 4,
         "patience": Patience(0, 1.0, lambda: 0.0),
+        "refusal": lambda: None,
         "shows_calls": False,
         "fails_in_words": False,
     } | overrides
@@ -319,3 +321,28 @@ async def test_a_client_is_told_not_to_repeat_what_has_run_tools(
     with pytest.raises(UpstreamError) as caught:
         await run(failing, plain=True)
     assert caught.value.headers == headers
+
+
+@pytest.mark.contract("OW-60")
+@pytest.mark.parametrize("plain", [False, True])
+async def test_a_refusal_is_the_end_of_the_answer_and_the_model_is_not_asked_again(plain: bool) -> None:
+    # What the first leg said stands before it; a client joins the deltas.
+    asked = (
+        calls_completion(ADD, text="Let me see.") if plain else stream(*calls_chunks(ADD, text="Let me see."))
+    )
+    one = world(asked)
+    said = b"".join(await run(one, plain=plain, refusal=lambda: "Denied."))
+    judged = judge(200, "application/json" if plain else "text/event-stream", said)
+    assert isinstance(judged, Complete)
+    assert (judged.text, judged.finish) == ("Let me see.\n\nDenied.", "content_filter")
+    assert (len(one.asked), one.called) == (1, [("call_1", 1)])
+    ((last, leg),) = one.ends
+    assert leg.message == {"role": "assistant", "content": "Denied."}
+    assert [json.loads(message)["role"] for message in last.messages] == ["user", "assistant", "tool"]
+
+
+@pytest.mark.contract("OW-60")
+async def test_a_refusal_does_not_take_the_clients_own_call_away() -> None:
+    mixed = world(stream(*calls_chunks(ADD, Call("theirs", "{}", "call_2"))))
+    said = await shown(mixed, refusal=lambda: "Denied.")
+    assert said.finishes == ["tool_calls"] and said.text == ""

@@ -25,6 +25,7 @@ def draft(
     init_messages: Sequence[dict[str, Any]] = (),
     merge_system: bool = False,
     our_tools: Sequence[str] = (),
+    model: str = "m",
     **members: Any,
 ) -> Draft:
     """The draft for a request, given as its text or as members beside one message."""
@@ -34,7 +35,7 @@ def draft(
         init_messages=init_messages,
         merge_system=merge_system,
         tools=our_tools,
-        model="default",
+        model=model,
     )
 
 
@@ -61,11 +62,10 @@ def test_the_clients_messages_stay_as_they_were_written() -> None:
     assert body.endswith(f",{message}]}}".encode())
 
 
-@pytest.mark.parametrize(
-    ("asked", "model"), [({}, "default"), ({"model": None}, "default"), ({"model": "m"}, "m")]
-)
-def test_a_request_without_a_model_gets_ours(asked: dict[str, Any], model: str) -> None:
-    assert sent(json.dumps({"messages": [HELLO]} | asked))["model"] == model
+@pytest.mark.contract("OW-23", "WK-149")
+@pytest.mark.parametrize("asked", [{}, {"model": None}, {"model": "other"}, {"model": "m"}])
+def test_the_model_is_the_one_that_is_to_answer(asked: dict[str, Any]) -> None:
+    assert sent(json.dumps({"messages": [HELLO]} | asked), model="m")["model"] == "m"
 
 
 # Tools

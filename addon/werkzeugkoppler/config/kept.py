@@ -14,6 +14,7 @@ KEPT: Mapping[str, Any] = {
     "upstream_connect_retries": True,
     "upstream_retry_interval_ms": True,
     "upstream_failure_reply": True,
+    "denied_call_reply": True,
     "tool_memory": {"enabled"},
 }
 

@@ -165,6 +165,8 @@ class Settings(Section):
     """Without `/v1` and without a slash at its end; or `demo`."""
     upstream_api_key: ApiKey | None = Field(default=None, repr=False)
     upstream_default_model: NonBlank | None = None
+    upstream_model: NonBlank | None = None
+    """Asked for whatever the client names (OW-23)."""
     upstream_connect_timeout_seconds: Seconds = 10
     upstream_read_timeout_seconds: Seconds = 300
     """The longest silence between two pieces of an answer."""
@@ -208,6 +210,8 @@ class Settings(Section):
     authorized_costs: Patterns = ("filesystem_read",)
     """Patterns of the costs that tools may have without being asked about (OW-58)."""
     permission_tool: bool = True
+    denied_call_reply: Literal["tool_result", "refusal"] = "tool_result"
+    """Who is told of a call that was denied: the model, or the client, and then the answer ends (OW-60)."""
     approval_timeout_seconds: Seconds = 60
     """After which a call that nobody let go is denied."""
     tool_memory: ToolMemory = ToolMemory()

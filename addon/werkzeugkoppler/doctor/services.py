@@ -85,14 +85,21 @@ def _of_list(settings: Settings, status: int, names: list[str] | None) -> Findin
     if status != 200 or names is None:
         seen = f"{url} answers {status}, with no list of models"
         return Finding("upstream", Outcome.WARN, seen, "fine if it has none; else mend upstream_base_url")
-    wanted = settings.upstream_default_model
+    key, wanted = _wanted(settings)
     if not names:
         return Finding("upstream", Outcome.WARN, f"{url} has no model", "load one")
     if wanted is not None and wanted not in names:
         seen = f"{url} has {len(names)} models, {wanted} is none of them"
-        return Finding("upstream", Outcome.WARN, seen, "mend upstream_default_model")
+        return Finding("upstream", Outcome.WARN, seen, f"mend {key}")
     count = "1 model" if len(names) == 1 else f"{len(names)} models"
     return Finding("upstream", Outcome.OK, f"{url} has {count}, such as {wanted or names[0]}")
+
+
+def _wanted(settings: Settings) -> tuple[str, str | None]:
+    """The model that the settings name, and the setting that does."""
+    if settings.upstream_model is not None:
+        return "upstream_model", settings.upstream_model
+    return "upstream_default_model", settings.upstream_default_model
 
 
 def _names(body: bytes) -> list[str] | None:
@@ -119,7 +126,7 @@ async def chat(session: aiohttp.ClientSession, settings: Settings) -> Finding:
 
 async def _one_token(session: aiohttp.ClientSession, settings: Settings) -> tuple[int, str]:
     url, headers = settings.upstream_base_url, _key(settings)
-    model = settings.upstream_default_model
+    _, model = _wanted(settings)
     if model is None:
         async with session.get(f"{url}/v1/models", headers=headers) as response:
             names = _names(await response.read())

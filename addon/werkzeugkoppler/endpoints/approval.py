@@ -4,7 +4,7 @@ Every decision is traced (OW-63).
 """
 
 import secrets
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,6 +22,9 @@ SOURCE = "operator"
 """Who runs the tool that asks for permission."""
 
 BY_OPERATOR = "denied by the operator"
+REFUSED = "A tool call was denied, and the answer ends here."
+UNSPECIFIED = "the operator's approval"
+"""What a denied call lacks whose costs are authorized."""
 NOT_KEPT = "permissions are not kept beyond the conversation"
 
 
@@ -91,6 +94,17 @@ class Approval:
     def denied(self, name: str, note: str = BY_OPERATOR) -> str:
         """What the model is told of a call that was denied."""
         return denial(note, is_request=self._asks(name))
+
+    def refused(self, names: Iterable[str]) -> str | None:
+        """What the client is told of denied calls in place of an answer (OW-60); `None` where there are none.
+
+        That a permission was denied is for the model alone: it may do without.
+        """
+        return refused([(name, self.lacking(name)) for name in names if not self._asks(name)])
+
+    def lacking(self, name: str) -> list[str]:
+        """The costs of a tool that are not authorized."""
+        return list(self._needed.get(name, ()))
 
     def end(self) -> None:
         """Take back the permissions that only this turn has."""
@@ -182,6 +196,19 @@ def denial(note: str = BY_OPERATOR, *, is_request: bool = False) -> str:
         return ToolResult(False, f"The call was {BY_OPERATOR}").text()
     text = f"The call was denied: it needs approval, and there is {note}"
     return ToolResult(False, text, {"operator_note": note}).text()
+
+
+def refused(denied: Sequence[tuple[str, Sequence[str]]]) -> str | None:
+    """What a client is told of denied calls in place of an answer.
+
+    Args:
+        denied: The name of each, and the costs that are not authorized.
+    """
+    said = [
+        f"Action: {name}\nMissing authorization: {', '.join(costs or (UNSPECIFIED,))}"
+        for name, costs in denied
+    ]
+    return "\n\n".join([REFUSED, *said]) if said else None
 
 
 def _reason(needed: tuple[str, ...], used: tuple[Grant, ...] | None) -> str:

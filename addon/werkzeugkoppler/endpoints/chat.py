@@ -24,7 +24,9 @@ async def chat(call: Call) -> Reply | Streamed:
         ApiError: The request cannot be used, or a plain turn failed.
     """
     request = await computed(len(call.body), partial(parse_request, call.body))
-    turning.note_request(call, request)
+    wanted = call.stack.settings.upstream_model
+    named = request.model if wanted and request.model != wanted else None
+    turning.note_request(call, request, model=wanted or request.model, model_substituted_from=named)
     if call.stack.settings.allowed_direct_commands:
         code = latest_command(request.messages)
         if code is not None:
@@ -47,7 +49,7 @@ async def chat(call: Call) -> Reply | Streamed:
 
 
 async def _turn(call: Call, asked: ChatRequest) -> AsyncGenerator[bytes]:
-    model = asked.model or await call.stack.default_model(call.link)
+    model = await call.stack.model_for(asked.model, call.link)
     prompt = await composed(call, asked, model)
     conversation, request = prompt.conversation, prompt.request
     conversation.begin(prompt.draft, request)

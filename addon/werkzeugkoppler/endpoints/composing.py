@@ -39,7 +39,7 @@ async def composed(call: Call, asked: ChatRequest, model: str) -> Composed:
 
     Args:
         asked: The client's request.
-        model: What to ask for where the client names none.
+        model: What to ask for.
     """
     stack = call.stack
     conversation = Conversation(call, asked)

@@ -45,7 +45,7 @@ async def direct(call: Call, request: ChatRequest, code: str) -> Reply | Streame
         refused = error
     else:
         call.trace.add("permission_granted", action="direct_command", by="direct_command_policy")
-    model = request.model or settings.upstream_default_model or call.stack.shown_model
+    model = call.stack.configured_model_for(request.model) or call.stack.shown_model
     head = {"id": f"chatcmpl-{call.trace.id}", "created": int(time.time()), "model": model}
     run = _Run(call)
     if not request.stream:

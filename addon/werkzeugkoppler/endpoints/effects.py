@@ -75,6 +75,7 @@ class Effects:
         self._stream = stream
         self._approval = approval
         self._legs = LegTrace(call.trace)
+        self._denied: list[str] = []  # the names of the calls
         self._retries: Counter[int] = Counter()  # of each leg
 
     @asynccontextmanager
@@ -126,7 +127,16 @@ class Effects:
         is_called = {"call_id": call.id, "name": call.name}
         with traced(trace, "tool_result", if_cancelled="tool_cancelled", **is_called) as outcome:
             denied = self._approval.denied(call.name)
-            return outcome.of(await self._act(call, number, tell), denied=denied)
+            text = outcome.of(await self._act(call, number, tell), denied=denied)
+            if outcome.is_denied:
+                self._denied.append(call.name)
+            return text
+
+    def refusal(self) -> str | None:
+        """See `engine.Turn.refusal`."""
+        if self._call.stack.settings.denied_call_reply != "refusal":
+            return None
+        return self._approval.refused(self._denied)
 
     async def _act(self, call: ToolCall, number: int, tell: Tell) -> tuple[int, str] | None:
         """See `exchange.act`."""
@@ -136,6 +146,8 @@ class Effects:
         said: list[list[str | int]] = []
         tell = _noting(tell, said)
         more: dict[str, Plain] = {"source": tool.source, "tool": tool.name, "call_id": call.id, "said": said}
+        if lacks := self._approval.lacking(call.name):
+            more["lacks"] = lacks
         what = exchange.Act("tool", tool.source, tool.name, self._approval.body(call), more)
         if (refusal := self._approval.refusal(call)) is not None:
             return await exchange.act(self._link(number), what, partial(_refuse, refusal))

@@ -52,7 +52,7 @@ async def explain(call: Call, asked: ChatRequest) -> Reply:
     """Tell what a chat request would become, always as a plain answer."""
     stack = call.stack
     began = time.monotonic()
-    made = await composed(call, asked, asked.model or stack.known_model)
+    made = await composed(call, asked, stack.known_model_for(asked.model))
     ms = (time.monotonic() - began) * 1000
     url = f"{stack.upstream.base_url}/v1/chat/completions"
     text = await to_thread.run_sync(partial(_explanation, call, asked, made, url, ms))

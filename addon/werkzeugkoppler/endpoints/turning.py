@@ -24,13 +24,17 @@ type NoteEnd = Callable[[Draft, Leg, Any], None]
 """Told of the last leg before the answer is closed, and of what the client was told by all."""
 
 
-def note_request(call: Call, request: ChatRequest, **more: Any) -> None:
-    """Trace what a client asks for."""
+def note_request(call: Call, request: ChatRequest, *, model: str | None, **more: Any) -> None:
+    """Trace what a client asks for.
+
+    Args:
+        model: That is asked.
+    """
     call.trace.add(
         "proxy_request",
         request_id=call.trace.id,
         client_addr=call.link.client_addr,
-        model=request.model,
+        model=model,
         stream=request.stream,
         tool_count=len(request.tools),
         bytes=len(call.body),
@@ -76,6 +80,7 @@ def run(
         answer,
         note_leg=note_leg,
         note_end=lambda last, leg: note_end(last, leg, answer.content),
+        refusal=effects.refusal,
         first_leg=first_leg,
     )
     return engine.run(
@@ -124,6 +129,7 @@ def turn_of(
     *,
     note_leg: NoteLeg,
     note_end: Callable[[Draft, Leg], None],
+    refusal: Callable[[], str | None],
     first_leg: int = 1,
 ) -> engine.Turn:
     """The turn as the settings want it."""
@@ -137,6 +143,7 @@ def turn_of(
         patience=Patience(
             settings.upstream_connect_retries, settings.upstream_retry_interval_ms / 1000, time.time
         ),
+        refusal=refusal,
         shows_calls=request.stream and settings.tool_trace != "off",
         fails_in_words=settings.upstream_failure_reply == "text",
         first_leg=first_leg,

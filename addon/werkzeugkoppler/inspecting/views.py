@@ -102,7 +102,9 @@ def _asked(facts: Facts) -> str:
 
 
 def _model(facts: Facts) -> str:
-    asked, answered = facts.request.get("model"), ", ".join(facts.models)
+    request = facts.request
+    asked = request.get("model_substituted_from") or request.get("model")
+    answered = ", ".join(facts.models)
     if not facts.is_chat or not (asked or answered):
         return ""
     if asked == answered or not answered:

@@ -177,7 +177,9 @@ async def _asked(
         flow, "client", "client", forked_from=plan.turn.id, leg_forked=plan.leg, unknown_tools=gone
     )
     note_settings(flow, stack.kept_settings)
-    turning.note_request(call, plan.request, forked_from=plan.turn.id, forked_leg=plan.leg)
+    turning.note_request(
+        call, plan.request, model=plan.request.model, forked_from=plan.turn.id, forked_leg=plan.leg
+    )
     visit.route = routes.find("POST", CHAT_PATH)
     visits.let_in(visit)
     outlet = Collected(on_data)

@@ -95,6 +95,7 @@ def _run(
         answer,
         note_leg=lambda number, leg: None,
         note_end=lambda last, leg: None,
+        refusal=tape.refusal if settings.denied_call_reply == "refusal" else lambda: None,
         first_leg=min(turn.legs),
     )
     return engine.run(plan, ask=tape.ask, wait=tape.wait, call_tool=tape.call_tool, pause=tape.pause)

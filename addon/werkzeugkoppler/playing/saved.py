@@ -174,14 +174,35 @@ def content_of(flow: http.HTTPFlow) -> bytes:
 def pieces_of(flow: http.HTTPFlow) -> list[tuple[int, bytes]]:
     """The answer in the pieces that it came in, each with the milliseconds since it was asked for."""
     content, pieces, begin = content_of(flow), [], 0
-    for point in link_of(flow).get("arrivals") or ():
-        end, ms = int(point[0]), int(point[1])
+    for end, ms in _pairs(flow, "arrivals", int, int):
         if begin < end <= len(content):
             pieces.append((ms, content[begin:end]))
             begin = end
     if begin < len(content):
         pieces.append((duration_of(flow), content[begin:]))
     return pieces
+
+
+def said_in(flow: http.HTTPFlow) -> list[tuple[int, str]]:
+    """What a tool said while it ran, each line with the milliseconds since it was called."""
+    return _pairs(flow, "said", int, str)
+
+
+def lacking_of(flow: http.HTTPFlow) -> list[str]:
+    """The costs of a tool that were not authorized."""
+    costs = link_of(flow).get("lacks")
+    return [str(cost) for cost in costs] if isinstance(costs, list) else []
+
+
+def _pairs[A, B](flow: http.HTTPFlow, key: str, first: type[A], second: type[B]) -> list[tuple[A, B]]:
+    """A list of pairs that the flow has, as far as it is one."""
+    pairs = link_of(flow).get(key)
+    return [
+        (pair[0], pair[1])
+        for pair in (pairs if isinstance(pairs, list) else [])
+        if isinstance(pair, list) and len(pair) == 2
+        if isinstance(pair[0], first) and isinstance(pair[1], second)
+    ]
 
 
 def duration_of(flow: http.HTTPFlow) -> int:

@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from typing import Any
 
-from anyio import Event, current_time, lowlevel, sleep
+from anyio import Event, current_time, lowlevel, move_on_after, sleep
 from mitmproxy import http
 
-from werkzeugkoppler.endpoints.approval import SOURCE, denial
+from werkzeugkoppler.endpoints.approval import SOURCE, denial, refused
 from werkzeugkoppler.endpoints.effects import NEWS_SECONDS, UpstreamReply, accepted, unknown_tool
+from werkzeugkoppler.endpoints.traced import DENIED_STATUS
 from werkzeugkoppler.errors import UpstreamError
 from werkzeugkoppler.flows import is_killed
 from werkzeugkoppler.playing.saved import (
@@ -20,8 +21,10 @@ from werkzeugkoppler.playing.saved import (
     duration_of,
     failure_of,
     is_cancelled,
+    lacking_of,
     link_of,
     pieces_of,
+    said_in,
 )
 from werkzeugkoppler.playing.words import first_difference
 from werkzeugkoppler.turn import asking
@@ -61,6 +64,7 @@ class Tape:
         self._is_stream = is_stream
         self._pace = pace
         self._tools = list(turn.tools)
+        self._denied: list[tuple[http.HTTPFlow, str]] = []
         self._ids = deque(_minted(turn))
 
     def new_id(self) -> str:
@@ -107,7 +111,8 @@ class Tape:
         if self._pace is None:
             await lowlevel.checkpoint()
         else:
-            await self._wait(current_time(), NEWS_SECONDS * 1000)
+            with move_on_after(NEWS_SECONDS / self._pace):
+                await ended.wait()
 
     async def call_tool(self, call: ToolCall, number: int, tell: Tell) -> str:
         """See `calling.CallTool`."""
@@ -116,15 +121,23 @@ class Tape:
         flow = self._next_tool(call, number)
         since = current_time()
         self.tool_calls += 1
-        for ms, line in link_of(flow).get("said") or ():
+        for ms, line in said_in(flow):
             await self._wait(since, ms)
             tell(line)
         await self._wait(since, duration_of(flow))
+        is_request = link_of(flow).get("source") == SOURCE
+        if not is_request and (is_killed(flow) or _status(flow) == DENIED_STATUS):
+            self._denied.append((flow, call.name))
         if is_killed(flow):
-            return denial(is_request=link_of(flow).get("source") == SOURCE)
+            return denial(is_request=is_request)
         if flow.response is None:
             raise self._end_of(flow, f"the call of {call.name}")
         return flow.response.get_text(strict=False) or ""
+
+    def refusal(self) -> str | None:
+        """See `engine.Turn.refusal`."""
+        self._denied.sort(key=lambda item: (item[0].request.timestamp_end or 0) + duration_of(item[0]) / 1000)
+        return refused([(name, lacking_of(flow)) for flow, name in self._denied])
 
     async def command(self, on_end: Callable[[], None]) -> AsyncIterator[str]:
         """The output of the direct command; `on_end` is told before its last piece."""
@@ -190,6 +203,10 @@ class Tape:
     async def _wait(self, since: float, ms: float) -> None:
         if self._pace is not None:
             await sleep(max(0.0, since + ms / 1000 / self._pace - current_time()))
+
+
+def _status(flow: http.HTTPFlow) -> int | None:
+    return None if flow.response is None else flow.response.status_code
 
 
 def _minted(turn: SavedTurn) -> list[str]:

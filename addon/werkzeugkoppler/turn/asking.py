@@ -74,6 +74,10 @@ class Answer(Protocol):
         """Forget what the leg has brought: it is asked again."""
         ...
 
+    def refuse(self, refusal: str) -> bytes:
+        """Put last words of ours at its end: `close` follows."""
+        ...
+
     def close(self) -> bytes: ...
 
     def give_up(self, cause: Cause) -> bytes:

@@ -66,6 +66,7 @@ class PlainAnswer:
         self._legs = 0
         self._events: list[SseEvent] = []
         self._body = b""
+        self._refused = b""
         self._completion = JsonObject("{}", {}, ())  # of the last leg
         self._calls: list[CallDraft] = []  # its calls as they were meant
         self._logprobs: Any = None  # of the texts of the legs that have ended
@@ -174,6 +175,8 @@ class PlainAnswer:
 
     def close(self) -> bytes:
         """The response body."""
+        if self._refused:
+            return self._refused
         values = self._completion.values
         choice = _choice(self._completion)
         seen = self._seen_choice(choice)
@@ -190,14 +193,24 @@ class PlainAnswer:
 
     def give_up(self, cause: Cause) -> bytes:
         """The response body where the upstream failed: the earlier text, and words about it (WK-136)."""
-        content = parts.joined(self._texts.get("content"), exhausted(cause))
+        return self._in_words(parts.joined(self._texts.get("content"), exhausted(cause)), "stop")
+
+    def refuse(self, refusal: str) -> bytes:
+        """The last words of the answer, which are ours: a call was denied (OW-60)."""
+        said = parts.last_words(self._texts.get("content"), refusal)
+        self._content = parts.joined(self._texts.get("content"), said)
+        self._refused = self._in_words(self._content, "content_filter")
+        return b""
+
+    def _in_words(self, content: Any, finish_reason: str) -> bytes:
+        """A response body whose last words are ours."""
         message = {"role": "assistant", **self._texts, "content": content}
         message = {key: value for key, value in message.items() if value}
         completion = {
             **self._default_identity,
             **self._identity,
             "object": "chat.completion",
-            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+            "choices": [{"index": 0, "message": message, "finish_reason": finish_reason}],
         }
         usage = {"usage": self._usage} if self._usage is not None else {}
         return dumps(completion | usage).encode()

@@ -9,7 +9,7 @@ from werkzeugkoppler.errors import DO_NOT_RETRY, ApiError, UpstreamError
 from werkzeugkoppler.turn.asides import call_line, result_line
 from werkzeugkoppler.turn.asking import Answer, Ask, Wait, ask_leg
 from werkzeugkoppler.turn.calling import CallTool, Pause, call_all
-from werkzeugkoppler.turn.leg import Leg
+from werkzeugkoppler.turn.leg import Leg, said
 from werkzeugkoppler.turn.prompt import Draft
 from werkzeugkoppler.turn.retry import Patience
 
@@ -30,6 +30,8 @@ class Turn:
     patience: Patience
     shows_calls: bool
     """A streaming client is told of the calls that are run here, and what they say (WK-130, BX-08)."""
+    refusal: Callable[[], str | None]
+    """Words to end the answer with, because a call was denied; `None`: the model is told, and goes on."""
     fails_in_words: bool
     """An upstream that is away makes an answer that says so, in place of an error (F8)."""
     first_leg: int = 1
@@ -78,8 +80,8 @@ async def run(
             )
         if turn.shows_calls:
             yield answer.aside("".join(map(call_line, leg.calls)))
-        said = call_all(leg.calls, number, call_tool, concurrency=turn.max_tool_concurrency, pause=pause)
-        async with aclosing(said) as sayings:
+        running = call_all(leg.calls, number, call_tool, concurrency=turn.max_tool_concurrency, pause=pause)
+        async with aclosing(running) as sayings:
             async for saying in sayings:
                 if not isinstance(saying, str):
                     results = saying
@@ -89,6 +91,10 @@ async def run(
             yield answer.aside("".join(result_line(content) for _, content in results))
         draft = draft.followed_by(leg.message, results)
         if not leg.goes_on:
+            break
+        if (refusal := turn.refusal()) is not None:
+            yield answer.refuse(refusal)
+            leg = said(refusal)
             break
         draft = draft.with_free_choice()
     turn.note_end(draft, leg)

@@ -37,6 +37,11 @@ class Leg:
         return bool(self.calls) and not self.handed_over
 
 
+def said(text: str) -> Leg:
+    """A last leg in words of ours, as the next turn is to have it."""
+    return Leg({"role": "assistant", "content": text}, (), (), None, None, ())
+
+
 def conclude(
     assembler: MessageAssembler,
     finish_reason: str | None,

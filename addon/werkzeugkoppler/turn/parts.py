@@ -42,6 +42,11 @@ def joined(first: Any, second: Any) -> Any:
     return [*_parts(first), *_parts(second)]
 
 
+def last_words(content: Any, words: str) -> str:
+    """Words of ours as they follow an answer's content: a paragraph of their own."""
+    return f"\n\n{words}" if content else words
+
+
 def _is_reasoning(part: Any) -> bool:
     if not isinstance(part, dict):
         return False

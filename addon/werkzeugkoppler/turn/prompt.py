@@ -66,7 +66,7 @@ def compose(
         init_messages: Ours, put before the client's (WK-34).
         merge_system: Our leading system texts and the client's become one message (BX-23).
         tools: The definitions of our tools, as JSON texts, put after the client's (WK-111).
-        model: What to ask for where the client names none (WK-149).
+        model: What to ask for (WK-149, OW-23).
     """
     written = array_items(request.body.raw("messages") or "[]")
     changes: dict[str, str | None] = {}
@@ -77,7 +77,7 @@ def compose(
     offered = [*array_items(request.body.raw("tools") or "[]"), *tools] if request.tools else list(tools)
     if tools or (not offered and "tools" in request.body.values):
         changes["tools"] = "[" + ",".join(offered) + "]" if offered else None  # WK-112
-    if request.model is None:
+    if request.model != model:
         changes["model"] = dumps(model)
     if request.stream:
         told = request.body.values.get("stream_options")

@@ -17,6 +17,7 @@ from werkzeugkoppler.turn.client_calls import ClientCalls
 from werkzeugkoppler.turn.identity import Identity
 from werkzeugkoppler.turn.leg import ENDED_INCOMPLETE, IsOurs, Leg, conclude
 from werkzeugkoppler.turn.preview import Preview
+from werkzeugkoppler.turn.shapes import delta_of
 from werkzeugkoppler.turn.told_usage import ToldUsage
 from werkzeugkoppler.wire.assemble import MessageAssembler
 from werkzeugkoppler.wire.completion import (
@@ -194,6 +195,13 @@ class StreamedAnswer:
         words = asides.exhausted(cause)
         return self.aside(f"{words}\n") + self._delta({"content": words}, "stop") + self.close()
 
+    def refuse(self, refusal: str) -> bytes:
+        """The last words of the answer, which are ours: a call was denied (OW-60)."""
+        said = parts.last_words(self._content, refusal)
+        self._content = parts.joined(self._content, said)
+        self._finish_told = True
+        return self._delta({"content": said}, "content_filter")
+
     def close(self) -> bytes:
         """The end of the stream, with what the upstream left out."""
         closing = b""
@@ -210,7 +218,7 @@ class StreamedAnswer:
         choice = first_choice(chunk)
         if choice is None:
             return self._take_choiceless(chunk, written)
-        if (delta := self._delta_of(choice)) is None:
+        if (delta := delta_of(choice, self._assembler.mended, begun=self._begun)) is None:
             return b""
         self._begun = True
         self._field.see(delta)
@@ -244,20 +252,6 @@ class StreamedAnswer:
             seen["finish_reason"] = seen_finish
         usage = {"usage": seen_usage} if "usage" in chunk else {}
         return released + self._identity.told(written, chunk, {**chunk, "choices": [seen], **usage})
-
-    def _delta_of(self, choice: dict[str, Any]) -> Delta | None:
-        """The choice's delta, an empty one where it has none; `None` for a choice that is not to be seen."""
-        delta, message = choice.get("delta"), choice.get("message")
-        if isinstance(delta, dict):
-            return delta
-        if isinstance(message, dict):
-            self._assembler.mended("a chunk had a message in place of a delta")
-            return message
-        if finish_reason_of(choice) is not None:
-            self._assembler.mended("the finish had no delta")
-        elif not self._begun:
-            return None  # Azure's notes about content filters have no identity: they cannot be the first
-        return {}
 
     def _take_choiceless(self, chunk: Chunk, written: SseEvent) -> bytes:
         if chunk.get("choices"):

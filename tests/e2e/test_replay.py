@@ -74,15 +74,14 @@ AWAY = Json({"error": {"message": "come again", "type": "t"}}, 503, (("retry-aft
 REFUSED = Json({"error": {"message": "no such thing", "type": "t", "code": "c"}}, 400)
 HALF = Sse([chunk({"role": "assistant", "content": "Hal"}), RESET], done=False)
 TOLD_LATE = Sse([chunk({"role": "assistant", "content": "Hal"}), b'data: {"error": {"message": "full"}}\n\n'])
-WITHOUT_IDS = {
-    "role": "assistant",
-    "content": None,
-    "tool_calls": [without_id(CALL_HELLO), without_id(mark("n"))],
-}
-NO_IDS = Json(
-    chunks.completion(None)
-    | {"choices": [{"index": 0, "message": WITHOUT_IDS, "finish_reason": "tool_calls"}]}
-)
+
+
+def without_ids(*wanted: Call) -> Json:
+    """A completion whose calls have no ids."""
+    message = {"role": "assistant", "content": None, "tool_calls": list(map(without_id, wanted))}
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+    return Json(chunks.completion(None) | {"choices": [choice]})
+
 
 type Scenario = tuple[list[answers.Answer], dict[str, Any]]
 
@@ -108,8 +107,9 @@ SCENARIOS: dict[str, Scenario] = {
     "no answer": ([Cut(b"")] * 6, {}),
     "half an answer": ([HALF, HALF], {}),
     "an error in a stream": ([TOLD_LATE, TOLD_LATE], {}),
-    "not streamed": ([NO_IDS, Json(chunks.completion("Whole."))], {}),
+    "not streamed": ([without_ids(CALL_HELLO, mark("n")), Json(chunks.completion("Whole."))], {}),
     "mixed": ([calls(CALL_HELLO, Call("weather", id="w1"))], {"tools": [WEATHER]}),
+    "mixed, without ids": ([without_ids(CALL_HELLO, Call("weather"))], {"tools": [WEATHER]}),
     "a handed over call": ([calls(Call("weather", id="w1"))], {"tools": [WEATHER]}),
     "one loop too many": ([calls(CALL_HELLO), calls(CALL_HELLO), calls(CALL_HELLO)], {"-": 1}),
 }  # fmt: skip
@@ -119,6 +119,7 @@ PROMPTS: dict[str, tuple[str, list[answers.Answer]]] = {
     "an answered leg": ("please answer leg", []),
     "a direct command": ("@@ echo one; echo two", []),
     "a killed command": ("@@ echo please kill command", []),
+    "an edited command": ("@@ echo please edit command", []),
 }
 
 

@@ -1,8 +1,9 @@
 """A turn from its first draft on: what its legs become, and how it goes by the settings."""
 
-import secrets
 import time
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
+from hashlib import blake2b
+from itertools import count
 from typing import Any
 
 from werkzeugkoppler.config.schema import Settings
@@ -66,7 +67,7 @@ def run(
     """
     stack, settings = call.stack, call.stack.settings
     identity = {"id": f"chatcmpl-{call.trace.id}", "created": int(time.time()), "model": model}
-    answer = answer_for(request, settings, ours, identity, _new_call_id)
+    answer = answer_for(request, settings, ours, identity, call_ids(call.trace.id))
     effects = Effects(call, request.stream, approval, lambda: answer.repairs, made)
 
     def note_leg(number: int, leg: Leg) -> None:
@@ -150,5 +151,7 @@ def turn_of(
     )
 
 
-def _new_call_id() -> str:
-    return f"call_{secrets.token_hex(12)}"
+def call_ids(turn: str) -> Callable[[], str]:
+    """Makes the ids of calls that have none: the same ones again where the same turn is played again."""
+    numbers = count(1)
+    return lambda: f"call_{blake2b(f'{turn} {next(numbers)}'.encode(), digest_size=12).hexdigest()}"

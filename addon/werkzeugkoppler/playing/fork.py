@@ -5,6 +5,7 @@ like any other: its legs and tool calls are flows and stand in a trace. There is
 who could let a call go that needs approval: it is denied.
 """
 
+import asyncio
 import os
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
@@ -226,9 +227,10 @@ def _ending(visits: Visits, visit: Visit, flow: http.HTTPFlow, saver: Saver | No
     """Ends the client's flow, however the turn ends."""
     try:
         yield
-    except BaseException:
-        flow.error = Error("cancelled")
-        visit.name(flow, "cancelled")
+    except BaseException as error:
+        is_cancelled = isinstance(error, asyncio.CancelledError | KeyboardInterrupt)
+        flow.error = Error("cancelled" if is_cancelled else str(error))
+        visit.name(flow, "cancelled" if is_cancelled else "failed")
         raise
     finally:
         visits.end(visit, flow, "interrupted")

@@ -73,13 +73,11 @@ async def replay(turn: SavedTurn, on_data: Callable[[bytes], None], pace: float 
     ours, draft = tools_of(turn, request), first_draft(turn)
     tape = Tape(turn, ours=ours - _unknown(turn.client), is_stream=request.stream, pace=pace)
     outlet = Collected(on_data)
-    if turn.commands:
-        answer = _command(turn, tape, request)
+    if draft is None:
+        run = _command(turn, tape, request)
     else:
-        assert draft is not None
         run = _run(turn, tape, request, settings, ours, draft)
-        answer = _until_stopped(run, tape)
-    await write_answer(outlet, answer, is_stream=request.stream, trace=begin("replay"))
+    await write_answer(outlet, _until_stopped(run), is_stream=request.stream, trace=begin("replay"))
     return _verdict(turn, tape, outlet, request)
 
 
@@ -87,7 +85,8 @@ def _run(
     turn: SavedTurn, tape: Tape, request: ChatRequest, settings: Settings, ours: set[str], draft: Draft
 ) -> AsyncGenerator[bytes]:
     assert turn.client is not None
-    answer = turning.answer_for(request, settings, ours, _identity(turn, turn.client), tape.new_id)
+    identity = _identity(turn, turn.client)
+    answer = turning.answer_for(request, settings, ours, identity, turning.call_ids(turn.id))
     plan = turning.turn_of(
         request,
         settings,
@@ -101,7 +100,7 @@ def _run(
     return engine.run(plan, ask=tape.ask, wait=tape.wait, call_tool=tape.call_tool, pause=tape.pause)
 
 
-async def _until_stopped(run: AsyncGenerator[bytes], tape: Tape) -> AsyncGenerator[bytes]:
+async def _until_stopped(run: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
     """The turn's bytes, as far as the tape goes; why it stops the tape knows."""
     try:
         async with aclosing(run) as items:
@@ -127,7 +126,7 @@ async def _command(turn: SavedTurn, tape: Tape, request: ChatRequest) -> AsyncGe
 
     if request.stream:
         streamed = direct.streamed(head, pieces(), ended)
-        async with aclosing(_until_stopped(streamed, tape)) as items:
+        async with aclosing(streamed) as items:
             async for data in items:
                 yield data
     else:
@@ -153,9 +152,8 @@ def _verdict(turn: SavedTurn, tape: Tape, outlet: Collected, request: ChatReques
                 is_whole=is_whole,
             )
             found = None if found is None else f"the client's answer is not the same: {found}"
-    return Played(
-        turn.id, len(tape.legs), tape.tool_calls, outlet.status, found is None, found, tape.broken_off
-    )
+    status = outlet.status if outlet.body else None
+    return Played(turn.id, len(tape.legs), tape.tool_calls, status, found is None, found, tape.broken_off)
 
 
 # What the flows say of the turn

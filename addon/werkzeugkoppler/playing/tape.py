@@ -1,10 +1,8 @@
 """What a turn asks of the world, answered from the flows of a saved one (BX-12)."""
 
-import re
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
-from typing import Any
 
 from anyio import Event, current_time, lowlevel, move_on_after, sleep
 from mitmproxy import http
@@ -17,7 +15,6 @@ from werkzeugkoppler.flows import is_killed
 from werkzeugkoppler.playing.saved import (
     SavedTurn,
     asked_body,
-    content_of,
     duration_of,
     failure_of,
     is_cancelled,
@@ -31,9 +28,6 @@ from werkzeugkoppler.turn import asking
 from werkzeugkoppler.turn.calling import Tell
 from werkzeugkoppler.wire.assemble import ToolCall
 from werkzeugkoppler.wire.http import EVENT_STREAM, MadeAnswer, media_type, whole
-
-_MINTED = re.compile(rb"call_[0-9a-f]{24}")
-"""The ids that calls get here, where an upstream gives them none."""
 
 
 class Stopped(Exception):
@@ -65,11 +59,6 @@ class Tape:
         self._pace = pace
         self._tools = list(turn.tools)
         self._denied: list[tuple[http.HTTPFlow, str]] = []
-        self._ids = deque(_minted(turn))
-
-    def new_id(self) -> str:
-        """The next id that was made for a call without one."""
-        return self._ids.popleft() if self._ids else "call_not_in_the_file"
 
     @property
     def left_over(self) -> str | None:
@@ -207,14 +196,3 @@ class Tape:
 
 def _status(flow: http.HTTPFlow) -> int | None:
     return None if flow.response is None else flow.response.status_code
-
-
-def _minted(turn: SavedTurn) -> list[str]:
-    """The ids that calls were given here, in the order in which they were."""
-    legs = [flow for number in sorted(turn.legs) for flow in turn.legs[number]]
-    told = b"".join(map(content_of, legs)) + (asked_body(legs[0]) if legs else b"")
-    places: list[Any] = [asked_body(legs[-1])] if legs else []
-    places += [str(link_of(flow).get("call_id")).encode() for flow in turn.tools]
-    places += [content_of(turn.client)] if turn.client is not None else []
-    ids = dict.fromkeys(id for place in places for id in _MINTED.findall(place))
-    return [id.decode() for id in ids if id not in told]

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -438,3 +439,24 @@ def test_a_speed_that_is_none_is_told(speed: str, capsys: pytest.CaptureFixture[
         command.main(["replay", "x", f"--speed={speed}"])
     assert ended.value.code == 2
     assert "neither `recorded` nor a number" in capsys.readouterr().err
+
+
+WATCHED = ("socket.connect", "socket.bind", "subprocess.Popen", "os.fork", "os.posix_spawn", "os.exec")
+
+
+@pytest.mark.contract("BX-12")
+def test_nothing_is_started_and_nobody_is_asked(recorded: dict[str, Recorded]) -> None:
+    it = recorded["usual"]
+    turns = [it.turn(case) for case in ("tools, True", "a retry, False", "a direct command, True")]
+    is_watching, seen = True, []
+
+    def watch(event: str, arguments: tuple[Any, ...]) -> None:
+        if is_watching and event in WATCHED:
+            seen.append(event)
+
+    sys.addaudithook(watch)  # it cannot be taken out again
+    try:
+        assert all(play(turn)[1].same for turn in turns)
+    finally:
+        is_watching = False
+    assert not seen

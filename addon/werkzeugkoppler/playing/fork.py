@@ -167,13 +167,13 @@ async def _asked(
     call = Call(stack, visit.link, visit.trace, plan.request.body.text.encode(), has_key=True)
     draft = draft_of(plan.body, plan.leg)
     ours = ChatRequest(draft.request).tool_names - plan.request.tool_names
+    await stack.toolbox.all_settled()  # a proxy has others to serve meanwhile, here is only this turn
     offered = await stack.offered_tools()
     tools = {name: tool for name, tool in offered.items() if name in ours}
     approval = Approval(call, tools, plan.request.tool_names, Grants)
     gone = sorted(ours - approval.tools.keys())
-    for name in gone:
-        if name != REQUEST_PERMISSION:
-            warn(f"{name} is not configured any more: if the model calls it, it is told so")
+    if names := ", ".join(name for name in gone if name != REQUEST_PERMISSION):
+        warn(f"tools of then that are not there now, as the model is told where it calls one: {names}")
     visit.link.mark(
         flow, "client", "client", forked_from=plan.turn.id, leg_forked=plan.leg, unknown_tools=gone
     )

@@ -20,6 +20,7 @@ LAYERS = (
     {"admission"},
     {"visit"},
     {
+        "again",
         "source",
         "upload",
         "start",
@@ -58,6 +59,7 @@ HOMES = {
         "launched",
         "proxy",
         "admission",
+        "again",
         "recording",
         "options",
         "hooktable",

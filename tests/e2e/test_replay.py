@@ -1,462 +1,297 @@
-"""Turns of a real proxy, saved, and played again when nothing of what answered them is there any more."""
+"""Parts of a turn that somebody replays in mitmweb are done once more, as their flows now say."""
 
-import asyncio
 import json
-import signal
-import sys
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import anyio
 import pytest
 
-from tests.e2e.client import Answer, Client
-from tests.e2e.declared import CALL_HELLO, HELLO, WEATHER, WITH_USAGE
-from tests.e2e.launch import SERVICE_KEY, Command
-from tests.e2e.proxy import Proxy, running
-from tests.fakes import answers, chunks
-from tests.fakes.answers import RESET, Cut, Json, Sse, calls, says
-from tests.fakes.chunks import Call, chunk
+from tests.e2e.client import Client, question
+from tests.e2e.launch import UPSTREAM_KEY, write_config
+from tests.e2e.proxy import Proxy, complaints
+from tests.e2e.trace_files import TRACE_HEADER, of, trace
+from tests.e2e.web import Flow, Web, looking
+from tests.fakes.answers import Hang, calls, says
+from tests.fakes.chunks import Call
+from tests.fakes.lifelines import Lifelines
 from tests.fakes.upstream import Upstream
-from werkzeugkoppler.playing import command, saved
-from werkzeugkoppler.playing.replay import Played, replay
-from werkzeugkoppler.playing.saved import NotSaved, Saved, SavedTurn, link_of
-from werkzeugkoppler.wire.sse import KEEPALIVE
 
-MEDDLER = str(Path(__file__).parent / "scripts" / "meddler.py")
-TRACE_ID = "X-Werkzeugkoppler-Trace-Id"
-NOTE = {"name": "NOTE", "type": "insecure_string", "description": "Anything", "default": ""}
-MARK = {
-    "name": "mark",
-    "description": "Leaves a line in a file",
-    "command": "sh",
-    "arguments": ["-c", 'echo "$1" >> marks', "sh", "$NOTE"],
-    "parameters": [NOTE],
-}
-SLOW = {**MARK, "name": "slow", "arguments": ["-c", "echo one; echo two; sleep 0.7"]}
-GUARDED = {**HELLO, "name": "guarded", "approval": "ask"}
-COSTLY = {**HELLO, "name": "costly", "costs": ["deploy"]}
-FAILING = {**HELLO, "name": "failing", "command": "false"}
-COMMON: dict[str, Any] = {
-    "actions": [HELLO, MARK, SLOW, GUARDED, COSTLY, FAILING],
-    "allowed_direct_commands": ["echo"],
-    "upstream_retry_interval_ms": 50,
-    "stream_keepalive_seconds": 0.05,
-}
-USUAL = {**COMMON, "upstream_connect_retries": 1}
-OTHER = {
-    **COMMON,
-    "stream_answer_mode": "safe_preview",
-    "tool_trace": "off",
-    "upstream_failure_reply": "text",
-    "tool_memory": {"enabled": False},
-    "max_tool_loops": 1,
-    "denied_call_reply": "refusal",
-}
+TEXT = {"name": "TEXT", "type": "insecure_string", "description": "What to say"}
 
 
-def mark(note: str, id: str = "call_1") -> Call:
-    return Call("actions__mark", json.dumps({"NOTE": note}), id)
+def action(name: str, *line: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "description": name, "command": line[0], "arguments": line[1:], **more}
 
 
-def without_id(call: Call) -> dict[str, Any]:
-    wire = call.wire()
-    del wire["id"]
-    return wire
+class Desk:
+    """A client, and an operator at mitmweb who replays what the client's turns have done."""
+
+    def __init__(self, proxy: Proxy, web: Web, client: Client) -> None:
+        self.proxy = proxy
+        self.web = web
+        self.client = client
+
+    async def part(self, label: str) -> Flow:
+        """The latest flow whose comment begins so."""
+        return [flow for flow in await self.web.turns() if flow["comment"].startswith(label)][-1]
+
+    async def begin(self, flow: Flow) -> None:
+        await self.web.post(f"/flows/{flow['id']}/replay")
+
+    async def over(self, flow: Flow) -> Flow:
+        """The flow, once its replay has ended."""
+
+        def now(flows: list[Flow]) -> Flow:
+            return next(found for found in flows if found["id"] == flow["id"])
+
+        def is_over(flows: list[Flow]) -> bool:
+            found = now(flows)
+            is_answered = "response" in found and bool(trace_id(found))
+            return is_answered or ("error" in found and found["marked"] == "❌")
+
+        return now(await self.web.until(is_over))
+
+    async def replay(self, flow: Flow, **edits: Any) -> tuple[Flow, str]:
+        """Edit a flow's request, and replay it; the flow, and the text of its answer."""
+        await self.web.change(flow, request=edits)
+        await self.begin(flow)
+        over = await self.over(flow)
+        return over, (await self.web.content(over, "response")).decode()
 
 
-ASKS = Call("request_permission", '{"costs": ["deploy"]}')
-AWAY = Json({"error": {"message": "come again", "type": "t"}}, 503, (("retry-after", "0"),))
-REFUSED = Json({"error": {"message": "no such thing", "type": "t", "code": "c"}}, 400)
-HALF = Sse([chunk({"role": "assistant", "content": "Hal"}), RESET], done=False)
-TOLD_LATE = Sse([chunk({"role": "assistant", "content": "Hal"}), b'data: {"error": {"message": "full"}}\n\n'])
+def trace_id(flow: Flow) -> str:
+    return next((value for name, value in flow["response"]["headers"] if name == TRACE_HEADER), "")
 
 
-def without_ids(*wanted: Call) -> Json:
-    """A completion whose calls have no ids."""
-    message = {"role": "assistant", "content": None, "tool_calls": list(map(without_id, wanted))}
-    choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
-    return Json(chunks.completion(None) | {"choices": [choice]})
-
-
-type Scenario = tuple[list[answers.Answer], dict[str, Any]]
-
-SCENARIOS: dict[str, Scenario] = {
-    "text": ([says("Hel", "lo.")], {}),
-    "with usage": ([calls(CALL_HELLO), says("Hi.")], WITH_USAGE),
-    "tools": ([calls(CALL_HELLO, mark("one", "c2"), text="Look: "), calls(mark("two")), says("So.")], {}),
-    "progress": ([calls(Call("actions__slow")), says("So.")], {}),
-    "a tool that fails": ([calls(Call("actions__failing")), says("Well.")], {}),
-    "arguments that are none": ([calls(Call("actions__hello", "{")), says("Well.")], {}),
-    "an unknown tool": ([calls(Call("nobody__has", "{}")), says("Well.")], {}),
-    "a denied call": ([calls(Call("actions__guarded")), says("Then not.")], {}),
-    "several denied calls": ([calls(Call("actions__costly"), Call("actions__guarded", id="c2"))], {}),
-    "a permission": ([calls(Call("actions__costly")), calls(ASKS), says("No.")], {}),
-    "a killed call": ([calls(mark("please kill tool")), says("Then not.")], {}),
-    "an edited call": ([calls(mark("please edit tool")), says("So.")], {}),
-    "an edited result": ([calls(mark("please edit the tool's answer")), says("So.")], {}),
-    "an answered call": ([calls(mark("please answer tool")), says("So.")], {}),
-    "a retry": ([AWAY, says("There.")], {}),
-    "no retry left": ([AWAY, AWAY], {}),
-    "a refusal": ([REFUSED], {}),
-    "a refusal later": ([calls(CALL_HELLO), REFUSED], {}),
-    "no answer": ([Cut(b"")] * 6, {}),
-    "half an answer": ([HALF, HALF], {}),
-    "an error in a stream": ([TOLD_LATE, TOLD_LATE], {}),
-    "not streamed": ([without_ids(CALL_HELLO, mark("n")), Json(chunks.completion("Whole."))], {}),
-    "mixed": ([calls(CALL_HELLO, Call("weather", id="w1"))], {"tools": [WEATHER]}),
-    "mixed, without ids": ([without_ids(CALL_HELLO, Call("weather"))], {"tools": [WEATHER]}),
-    "a handed over call": ([calls(Call("weather", id="w1"))], {"tools": [WEATHER]}),
-    "one loop too many": ([calls(CALL_HELLO), calls(CALL_HELLO), calls(CALL_HELLO)], {"-": 1}),
-}  # fmt: skip
-PROMPTS: dict[str, tuple[str, list[answers.Answer]]] = {
-    "a killed leg": ("please kill leg", []),
-    "an edited leg": ("please edit leg", [calls(CALL_HELLO), says("Hi.")]),
-    "an answered leg": ("please answer leg", []),
-    "a direct command": ("@@ echo one; echo two", []),
-    "a killed command": ("@@ echo please kill command", []),
-    "an edited command": ("@@ echo please edit command", []),
-}
-
-
-@dataclass
-class Recorded:
-    """What was done, and what came of it."""
-
-    file: Path
-    marks: Path
-    upstream: Upstream
-    answers: dict[str, Answer] = field(default_factory=dict)
-
-    @cached_property
-    def saved(self) -> Saved:
-        """The file, read once."""
-        return saved.read(self.file)
-
-    def turn(self, name: str) -> SavedTurn:
-        return saved.choose(self.saved, self.answers[name].headers[TRACE_ID])
+def settings(lifelines: Lifelines) -> dict[str, Any]:
+    return {
+        "actions": [
+            action("say", "echo", "$TEXT", parameters=[TEXT], approval="ask"),
+            action("publish", "echo", "published", costs=["deploy"]),
+            lifelines.action("hold"),
+        ],
+        "last_user_message_readers": [{"name": "Caps.1", "command": "tr a-z A-Z"}],
+        "init_messages": [{"role": "system", "content": "{last_user_message_reader_result:Caps.1}"}],
+        "allowed_direct_commands": ["echo"],
+        "upstream_read_timeout_seconds": 20,
+    }
 
 
 @pytest.fixture(scope="module")
-async def recorded(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recorded]:
-    """All the turns, of two proxies with other settings; nothing that answered them runs any more."""
-    done: dict[str, Recorded] = {}
-    with anyio.fail_after(60):
-        async with anyio.create_task_group() as group:
-            for name, settings in (("usual", USUAL), ("other", OTHER)):
-                folder = tmp_path_factory.mktemp(name)
-                group.start_soon(record, folder, settings, lambda it, name=name: done.update({name: it}))
-    return done
-
-
-async def record(folder: Path, settings: dict[str, Any], tell: Callable[[Recorded], None]) -> None:
-    file = folder / "turns.flows"
-    how = Command(arguments=["-s", MEDDLER, "-w", str(file)])
-    async with Upstream.serving() as upstream:
-        async with running(folder, upstream.url, settings, how) as proxy:
-            result = Recorded(file, folder / "marks", upstream)
-            async with aiohttp.ClientSession(proxy.url) as session:
-                await record_all(Client(session, SERVICE_KEY), upstream, result)
-            await leave_early(proxy, upstream, result)
-    tell(result)
-
-
-async def record_all(client: Client, upstream: Upstream, result: Recorded) -> None:
-    for stream in (True, False):
-        for name, (script, fields) in SCENARIOS.items():
-            upstream.reset()
-            upstream.script(*script)
-            wanted = {key: value for key, value in fields.items() if key != "-"}
-            if not stream:
-                wanted.pop("stream_options", None)
-            result.answers[f"{name}, {stream}"] = await client.chat(stream=stream, **wanted)
-        for name, (text, script) in PROMPTS.items():
-            upstream.reset()
-            upstream.script(*script)
-            result.answers[f"{name}, {stream}"] = await client.chat(text, stream=stream)
-
-
-async def leave_early(proxy: Proxy, upstream: Upstream, result: Recorded) -> None:
-    upstream.reset()
-    upstream.script(says("Wait", anyio.Event(), "for it."))
-    async with aiohttp.ClientSession(proxy.url) as session:
-        async with Client(session, SERVICE_KEY).streamed() as stream:
-            assert (await stream.chunk())["choices"][0]["delta"]["role"] == "assistant"
-            result.answers["left"] = Answer(200, stream.headers, b"")
-        await (await upstream.chat()).closed.wait()
-
-
-CHANCE = ("progress, True", "a direct command, True")
-"""In which pieces these came is chance."""
-CASES = [f"{name}, {stream}" for name in (*SCENARIOS, *PROMPTS) for stream in (True, False)]
-
-
-def play(turn: SavedTurn) -> tuple[bytes, Played]:
-    pieces: list[bytes] = []
-    played = asyncio.run(replay(turn, pieces.append, None))
-    return b"".join(pieces), played
-
-
-@pytest.mark.contract("BX-12")
-@pytest.mark.parametrize("which", ["usual", "other"])
-@pytest.mark.parametrize("case", CASES)
-def test_a_saved_turn_plays_again_as_it_was(recorded: dict[str, Recorded], which: str, case: str) -> None:
-    it = recorded[which]
-    before = it.marks.read_bytes(), len(it.upstream.requests)
-    told, played = play(it.turn(case))
-    assert (played.difference, played.broken_off, played.same) == (None, None, True)
-    answer = it.answers[case]
-    assert played.status == answer.status
-    if case not in CHANCE:
-        assert told == answer.body.replace(KEEPALIVE, b"")
-    assert (it.marks.read_bytes(), len(it.upstream.requests)) == before
-
-
-@pytest.mark.contract("BX-12")
-def test_a_turn_whose_client_left_plays_as_far_as_it_went(recorded: dict[str, Recorded]) -> None:
-    _, played = play(recorded["usual"].turn("left"))
-    assert (played.difference, played.broken_off) == (None, "leg 1 was broken off")
-
-
-@pytest.mark.contract("BX-12")
-def test_the_bytes_that_the_client_would_get_are_printed(
-    recorded: dict[str, Recorded], capfdbinary: pytest.CaptureFixture[bytes]
-) -> None:
-    it = recorded["usual"]
-    answer = it.answers["tools, True"]
-    id = answer.headers[TRACE_ID]
-    assert command.main(["replay", str(it.file), "--turn", id[:8], "--raw"]) == 0
-    out, err = capfdbinary.readouterr()
-    assert out == answer.body.replace(KEEPALIVE, b"")
-    line = f"replayed turn {id[:6]}: 3 legs, 3 tool calls, the client's answer is the same as recorded"
-    assert err.decode().strip() == line
-
-
-# What does not fit is told
-
-
-def copied(turn: SavedTurn) -> SavedTurn:
-    """A turn that can be tampered with."""
-    assert turn.client is not None
-    legs = {number: [flow.copy() for flow in flows] for number, flows in turn.legs.items()}
-    tools = [flow.copy() for flow in turn.tools]
-    return SavedTurn(turn.id, turn.client.copy(), legs, tools, list(turn.commands))
+async def shared_desk(
+    shared_upstream: Upstream, lifelines: Lifelines, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Desk]:
+    folder = tmp_path_factory.mktemp("desk")
+    async with looking(folder, shared_upstream.url, settings(lifelines)) as (proxy, web):
+        async with web.client(proxy) as client:
+            yield Desk(proxy, web, client)
 
 
 @pytest.fixture
-def turn(recorded: dict[str, Recorded]) -> SavedTurn:
-    """A streamed turn with three legs and three calls."""
-    return copied(recorded["usual"].turn("tools, True"))
+async def desk(shared_desk: Desk, upstream: Upstream) -> AsyncIterator[Desk]:
+    before = len(shared_desk.proxy.output)
+    yield shared_desk
+    assert not complaints(shared_desk.proxy.output[before:])
 
 
-def problem(turn: SavedTurn) -> str:
-    played = play(turn)[1]
-    assert not played.same and played.difference is not None
-    assert played.difference in played.line()
-    return played.difference
+@pytest.mark.contract("BX-09", "BX-10", "BX-17")
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_leg_is_asked_again_as_it_was_edited(desk: Desk, upstream: Upstream, stream: bool) -> None:
+    upstream.script(says("Hello."), says("Some", "thing else."))
+    await desk.client.chat(stream=stream)
+    before = await desk.part("leg 1")
+    edited = json.dumps(question("Edited?", stream=stream))
+    flow, answer = await desk.replay(before, content=edited)
+    asked = upstream.chats[1]
+    assert (asked.body, asked.path) == (edited.encode(), "/v1/chat/completions")
+    assert asked.header("authorization") == f"Bearer {UPSTREAM_KEY}"
+    assert UPSTREAM_KEY not in json.dumps(flow) and "thing else." in answer
+    assert flow["response"]["status_code"] == 200
+    assert flow["comment"].startswith("leg 1 · stop · ") and flow["marked"] == "🤖"
+    assert flow["request"]["host"] == before["request"]["host"]
+    assert flow["request"]["port"] == before["request"]["port"]
+    if stream:
+        shown = await desk.web.shown(flow, "response")
+        assert "Something else." in shown["text"] and "ms" in shown["text"]
+    (request,) = of("proxy_request", await trace(desk.proxy, trace_id(flow)))
+    assert request["replay_of"].startswith(before["comment"][-6:])
 
 
-@pytest.mark.contract("BX-12")
-def test_a_leg_that_the_file_does_not_have_is_told(turn: SavedTurn) -> None:
-    del turn.legs[3]
-    assert problem(turn) == "leg 3 is asked, the file ends after leg 2"
-    del turn.legs[2]
-    turn.legs[3] = turn.legs[1]
-    assert problem(turn) == "leg 2 is asked, the file does not have it"
+@pytest.mark.contract("BX-10")
+async def test_what_a_replay_has_replaced_can_be_had_back(desk: Desk, upstream: Upstream) -> None:
+    upstream.script(says("Hel", "lo."), says("Something else."))
+    await desk.client.chat(stream=True)
+    before = await desk.part("leg 1")
+    shown = await desk.web.shown(before, "response")
+    await desk.replay(before, content=json.dumps(question("Edited?", stream=True)))
+    await desk.web.post(f"/flows/{before['id']}/revert")
+    after = await desk.part("leg 1")
+    assert after == before and await desk.web.shown(after, "response") == shown
 
 
-@pytest.mark.contract("BX-12")
-def test_a_leg_that_is_asked_more_often_than_then_is_told(recorded: dict[str, Recorded]) -> None:
-    turn = copied(recorded["usual"].turn("a retry, True"))
-    del turn.legs[1][1]
-    assert problem(turn) == "leg 1 is asked again, the file has it once"
-    turn = copied(recorded["usual"].turn("a retry, True"))
-    del turn.legs[1][0]
-    turn.legs[1].append(turn.legs[1][0])
-    assert problem(turn) == "the file has leg 1, which was not asked again"
+@pytest.mark.contract("BX-10")
+async def test_the_list_of_models_is_asked_for_again(desk: Desk, upstream: Upstream) -> None:
+    await desk.client.get("/v1/models")
+    flow, answer = await desk.replay(await desk.part("models"))
+    assert len(upstream.requests) == 2 and json.loads(answer)["data"]
+    assert flow["comment"].startswith("models · ")
 
 
-@pytest.mark.contract("BX-12")
-def test_a_leg_that_is_asked_otherwise_is_told_with_the_place(turn: SavedTurn) -> None:
-    request = turn.legs[2][0].request
-    at = (request.content or b"").index(b"Hello?")
-    request.content = (request.content or b"").replace(b"Hello?", b"Help!!")
-    words = f"leg 2 was asked otherwise than the file has it: first difference at byte {at + 3}: now 'lo?"
-    assert problem(turn).startswith(words)
-
-
-@pytest.mark.contract("BX-12")
-def test_a_flow_that_was_edited_when_all_was_over_was_asked_as_it_was(turn: SavedTurn) -> None:
-    for flow in (turn.legs[2][0], turn.tools[0]):
-        flow.backup()
-        flow.request.content = b"edited afterwards"
-    assert play(turn)[1].same
-
-
-@pytest.mark.contract("BX-12")
-def test_a_call_that_the_file_does_not_have_is_told(turn: SavedTurn) -> None:
-    call = turn.tools.pop()
-    words = f"the file has no call {link_of(call)['call_id']} of actions__mark in leg 2"
-    assert problem(turn) == words
-
-
-@pytest.mark.contract("BX-12")
-def test_a_call_with_other_arguments_is_told(turn: SavedTurn) -> None:
-    turn.tools[2].request.content = b'{"NOTE": "three"}'
-    words = "the file has no tool call actions__mark with these arguments: first difference at byte 11"
-    assert problem(turn).startswith(words)
-
-
-@pytest.mark.contract("BX-12")
-def test_what_the_file_has_and_nobody_asks_for_is_told(turn: SavedTurn) -> None:
-    turn.legs[4] = turn.legs[3]
-    assert problem(turn) == "the file has leg 4, which was not asked"
-    del turn.legs[4]
-    turn.tools.append(turn.tools[0])
-    assert problem(turn) == "the file has a call of actions/hello, which was not made"
-
-
-@pytest.mark.contract("BX-12")
-def test_an_answer_that_is_not_the_one_in_the_file_is_told(turn: SavedTurn) -> None:
-    assert turn.client is not None and turn.client.response is not None
-    response = turn.client.response
-    response.content = (response.content or b"").replace(b"So.", b"No.")
-    told = problem(turn)
-    assert told.startswith("the client's answer is not the same: first difference at byte ")
-    response.status_code = 500
-    assert problem(turn) == "the client gets status 200, then it was 500"
-
-
-@pytest.mark.contract("BX-12")
-def test_what_a_leg_was_made_to_say_counts(turn: SavedTurn) -> None:
-    response = turn.legs[3][0].response
-    assert response is not None
-    response.content = (response.content or b"").replace(b"So.", b"Thus")
-    told, played = play(turn)
-    assert b'"Thus"' in told and not played.same
-
-
-@pytest.mark.parametrize("settings", [{"max_tool_loops": "many"}, {"tool_trace": ["?"]}])
-def test_settings_that_are_none_are_told(turn: SavedTurn, settings: dict[str, Any]) -> None:
-    assert turn.client is not None
-    link_of(turn.client)["settings"] = settings
-    with pytest.raises(NotSaved, match="settings"):
-        play(turn)
-
-
-def test_a_file_without_settings_is_played_with_the_defaults(turn: SavedTurn) -> None:
-    assert turn.client is not None
-    del link_of(turn.client)["settings"]
-    assert play(turn)[1].same
-
-
-@pytest.mark.contract("BX-12")
-def test_what_a_tool_said_is_said_again_and_at_its_time(recorded: dict[str, Recorded]) -> None:
-    turn = recorded["usual"].turn("progress, True")
-    told, _ = play(turn)
-    assert b"==> actions__slow: one\\n" in told
-    began = time.monotonic()
-    assert asyncio.run(replay(turn, lambda data: None, 5.0)).same
-    assert time.monotonic() - began >= 0.7 / 5
-
-
-@pytest.mark.contract("BX-12")
-def test_ctrl_c_ends_a_slow_replay(recorded: dict[str, Recorded]) -> None:
-    it = recorded["usual"]
-    id = it.answers["progress, True"].headers[TRACE_ID]
-    before = signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
-    signal.setitimer(signal.ITIMER_REAL, 1.0)
-    try:
-        assert command.main(["replay", str(it.file), "--turn", id, "--speed", "0.01"]) == 130
-    finally:
-        signal.signal(signal.SIGALRM, before)
-
-
-# The command
-
-
-def test_of_several_turns_one_has_to_be_named(
-    recorded: dict[str, Recorded], capsys: pytest.CaptureFixture[str]
+@pytest.mark.contract("BX-10", "BX-17")
+async def test_a_leg_that_is_sent_to_another_address_takes_no_key_along(
+    desk: Desk, upstream: Upstream
 ) -> None:
-    it = recorded["usual"]
-    assert command.main(["replay", str(it.file)]) == 2
-    err = capsys.readouterr().err
-    assert err.startswith("name one with --turn; the file holds:\n") and "1 leg, 0 tool calls" in err
-    assert command.main(["replay", str(it.file), "--turn", "nope"]) == 2
-    assert 'no turn of the file begins with "nope"' in capsys.readouterr().err
+    async with Upstream.serving() as other:
+        upstream.script(says("Hello."))
+        other.script(says("From elsewhere."))
+        await desk.client.chat()
+        _, answer = await desk.replay(await desk.part("leg 1"), port=int(other.url.rpartition(":")[2]))
+        assert "From elsewhere." in answer and other.chats[0].header("authorization") is None
 
 
-def test_how_it_went_is_told_as_json(
-    recorded: dict[str, Recorded], capsys: pytest.CaptureFixture[str]
+@pytest.mark.contract("BX-10")
+async def test_an_upstream_that_is_away_is_told_of_in_the_answer(desk: Desk, upstream: Upstream) -> None:
+    upstream.script(says("Hel", "lo."))
+    await desk.client.chat(stream=True)
+    flow, answer = await desk.replay(await desk.part("leg 1"), port=9)
+    assert flow["response"]["status_code"] == 502 and flow["marked"] == "❌"
+    assert "cannot connect" in json.loads(answer)["error"]["message"]
+    assert flow["comment"].startswith("leg 1 · 502 · ")
+    assert "first byte" not in (await desk.web.shown(flow, "response"))["text"]  # that was of the old answer
+
+
+@pytest.mark.contract("BX-10", "BX-11")
+async def test_a_tool_is_run_again_with_edited_arguments_and_needs_no_further_approval(
+    desk: Desk, upstream: Upstream
 ) -> None:
-    it = recorded["usual"]
-    id = it.answers["tools, False"].headers[TRACE_ID]
-    assert command.main(["replay", str(it.file), "--turn", f"chatcmpl-{id}", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    counts = {"turn": id, "legs": 3, "tool_calls": 3, "status": 200, "same": True}
-    assert told == counts | {"difference": None, "broken_off": None}
+    upstream.script(
+        calls(Call("actions__say", '{"TEXT": "first"}', id="call_s"), text="Wait."), says("Done.")
+    )
+    async with desk.client.streamed() as stream:
+        await stream.until("Wait.")
+        held = (await desk.web.until(lambda flows: any(flow["intercepted"] for flow in flows)))[-1]
+        await desk.web.post(f"/flows/{held['id']}/kill")
+        await stream.rest()
+    denied = await desk.part("actions/say")
+    assert denied["comment"].startswith("actions/say · denied")
+    flow, answer = await desk.replay(denied, content='{"TEXT": "second"}')
+    assert (flow["response"]["status_code"], answer) == (200, '{"ok": true, "result": ["second"]}')
+    assert flow["comment"].startswith("actions/say · ok · ") and flow["marked"] == "🔧"
+    events = await trace(desk.proxy, trace_id(flow))
+    (call,), (result,) = of("tool_call", events), of("tool_result", events)
+    assert call["name"] == result["name"] == "actions__say" and call["call_id"] == "call_s"
+    assert result["success"] and len(upstream.chats) == 2
 
 
-def test_an_answer_is_shown_for_people(
-    recorded: dict[str, Recorded], capfd: pytest.CaptureFixture[str]
+@pytest.mark.contract("BX-10", "OW-59")
+async def test_what_the_config_forbids_is_not_run_for_a_replay_either(desk: Desk, upstream: Upstream) -> None:
+    upstream.script(calls(Call("actions__publish")), says("Then not."))
+    await desk.client.chat()
+    flow, answer = await desk.replay(await desk.part("actions/publish"))
+    assert flow["response"]["status_code"] == 403
+    assert '"missing": ["deploy"]' in answer and "request_permission" not in answer
+
+
+@pytest.mark.contract("BX-10")
+async def test_a_permission_is_not_asked_for_again(desk: Desk, upstream: Upstream) -> None:
+    upstream.script(calls(Call("request_permission", '{"category": "deploy"}'), text="Wait."), says("Done."))
+    async with desk.client.streamed() as stream:
+        await stream.until("Wait.")
+        held = (await desk.web.until(lambda flows: any(flow["intercepted"] for flow in flows)))[-1]
+        await desk.web.post(f"/flows/{held['id']}/resume")
+        await stream.rest()
+    flow, answer = await desk.replay(await desk.part("operator/request_permission"))
+    assert flow["response"]["status_code"] == 409
+    assert json.loads(answer)["error"]["code"] == "not_a_client_request"
+
+
+@pytest.mark.contract("BX-10")
+async def test_a_reader_is_run_again(desk: Desk, upstream: Upstream) -> None:
+    upstream.script(says("Hello."))
+    await desk.client.chat()
+    flow, answer = await desk.replay(await desk.part("reader Caps.1"), content="what now?")
+    assert answer == "WHAT NOW?" and flow["comment"].startswith("reader Caps.1 · ok · ")
+    assert len(upstream.chats) == 1
+
+
+@pytest.mark.contract("BX-10", "WK-58")
+async def test_a_direct_command_is_run_again_where_the_policy_allows_it(
+    desk: Desk, upstream: Upstream
 ) -> None:
-    it = recorded["usual"]
-    command.main(["replay", str(it.file), "--turn", it.answers["tools, True"].headers[TRACE_ID]])
-    out = capfd.readouterr().out
-    assert out.startswith("Look: \n| ==> tool call ")
-    assert out.endswith("\nSo.\n")
+    await desk.client.chat("@@ echo one")
+    command = await desk.part("command direct")
+    flow, answer = await desk.replay(command, content="echo two")
+    assert "\ntwo\n" in answer and flow["comment"].startswith("command direct · ok · ")
+    flow, answer = await desk.replay(command, content="touch forbidden")
+    assert flow["response"]["status_code"] == 400 and "`touch` is not an allowed direct command" in answer
+    assert not (desk.proxy.folder / "forbidden").exists()
+    events = await trace(desk.proxy, trace_id(flow))
+    assert [e["type"] for e in events if "permission" in e["type"]] == ["permission_denied"]
 
 
-def test_a_file_that_breaks_off_is_warned_of(
-    recorded: dict[str, Recorded], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+@pytest.mark.contract("BX-10", "BX-05")
+@pytest.mark.parametrize("how", ["killed", "stopped"])
+async def test_a_tool_that_is_killed_while_it_runs_again_ends_with_its_processes(
+    desk: Desk, upstream: Upstream, lifelines: Lifelines, how: str
 ) -> None:
-    half = tmp_path / "half.flows"
-    half.write_bytes(recorded["usual"].file.read_bytes()[:-10])
-    id = recorded["usual"].answers["text, True"].headers[TRACE_ID]
-    assert command.main(["replay", str(half), "--turn", id]) == 0
-    assert "breaks off" in capfd.readouterr().err
+    upstream.script(calls(Call("actions__hold")), says("Done."))
+    async with desk.client.streamed() as stream:
+        await lifelines.running(1)
+        await lifelines.let_go()
+        await stream.rest()
+    flow = await desk.part("actions/hold")
+    await desk.begin(flow)
+    await lifelines.running(1)
+    path = f"/flows/{flow['id']}/kill" if how == "killed" else "/commands/replay.client.stop"
+    await desk.web.post(path)
+    await lifelines.running(0)
+    over = await desk.over(flow)
+    assert over["error"]["msg"] == "Connection killed." and "response" not in over
+    assert over["comment"].startswith("actions/hold · denied · ")
 
 
-@pytest.mark.parametrize("content", [b"", b"no flows", b'{"log": 1}', b"3:abc,", b"2:12#"])
-def test_a_file_that_holds_no_turn_is_told(
-    tmp_path: Path, content: bytes, capsys: pytest.CaptureFixture[str]
+@pytest.mark.contract("BX-10", "BX-05")
+async def test_a_leg_that_is_killed_while_it_is_asked_again_closes_its_connection(
+    desk: Desk, upstream: Upstream
 ) -> None:
-    (tmp_path / "x").write_bytes(content)
-    assert command.main(["replay", str(tmp_path / "x")]) == 2
-    assert str(tmp_path / "x") in capsys.readouterr().err
-    assert command.main(["replay", str(tmp_path / "none")]) == 2
-    assert "No such file" in capsys.readouterr().err
+    upstream.script(says("Hello."), Hang())
+    await desk.client.chat()
+    flow = await desk.part("leg 1")
+    await desk.begin(flow)
+    asked = await upstream.chat(2)
+    await desk.web.post(f"/flows/{flow['id']}/kill")
+    await asked.closed.wait()
+    assert (await desk.over(flow))["comment"].startswith("leg 1 · killed · ")
 
 
-@pytest.mark.parametrize("speed", ["fast", "0", "-1", "nan", "inf"])
-def test_a_speed_that_is_none_is_told(speed: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        command.main(["replay", "x", f"--speed={speed}"])
-    assert ended.value.code == 2
-    assert "neither `recorded` nor a number" in capsys.readouterr().err
+@pytest.mark.contract("BX-09")
+async def test_a_client_that_leaves_does_not_end_a_replay_of_its_flow(desk: Desk, upstream: Upstream) -> None:
+    gate = anyio.Event()
+    upstream.script(says("Hello."), says(gate, "Still here."))
+    async with desk.web.client(desk.proxy) as client:
+        await client.chat()
+        flow = await desk.part("turn ")
+        await desk.begin(flow)
+        await upstream.chat(2)
+    gate.set()
+    assert b"Still here." in await desk.web.content(await desk.over(flow), "response")
 
 
-WATCHED = ("socket.connect", "socket.bind", "subprocess.Popen", "os.fork", "os.posix_spawn", "os.exec")
-
-
-@pytest.mark.contract("BX-12")
-def test_nothing_is_started_and_nobody_is_asked(recorded: dict[str, Recorded]) -> None:
-    it = recorded["usual"]
-    turns = [it.turn(case) for case in ("tools, True", "a retry, False", "a direct command, True")]
-    is_watching, seen = True, []
-
-    def watch(event: str, arguments: tuple[Any, ...]) -> None:
-        if is_watching and event in WATCHED:
-            seen.append(event)
-
-    sys.addaudithook(watch)  # it cannot be taken out again
-    try:
-        assert all(play(turn)[1].same for turn in turns)
-    finally:
-        is_watching = False
-    assert not seen
+@pytest.mark.contract("BX-10")
+async def test_what_is_no_longer_configured_is_not_found(
+    upstream: Upstream, lifelines: Lifelines, tmp_path: Path
+) -> None:
+    upstream.script(calls(Call("actions__publish")), says("Done."))
+    known = settings(lifelines) | {"authorized_costs": ["deploy"]}
+    async with looking(tmp_path, upstream.url, known) as (proxy, web), web.client(proxy) as client:
+        desk = Desk(proxy, web, client)
+        await client.chat()
+        old = {"service_base_url": proxy.url, "upstream_base_url": upstream.url}
+        write_config(tmp_path, {**old, "actions": [lifelines.action("hold")]})
+        with anyio.fail_after(10):
+            await proxy.until_written("Configuration reloaded")
+        for label, what in (("actions/publish", "tool actions/publish"), ("reader", "reader Caps.1")):
+            flow, answer = await desk.replay(await desk.part(label))
+            assert flow["response"]["status_code"] == 404 and f"there is no {what}" in answer

@@ -1,12 +1,13 @@
 """The turns of a file of flows, as mitmproxy saves them (`-w FILE`)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mitmproxy import http
 from mitmproxy.exceptions import FlowReadException
+from mitmproxy.flow import Flow
 from mitmproxy.io import FlowReader
 
 from werkzeugkoppler.errors import Cause, UpstreamError
@@ -60,13 +61,16 @@ def read(path: Path) -> Saved:
     Raises:
         NotSaved: It cannot be read, or holds no flow of ours.
     """
-    flows: dict[str, http.HTTPFlow] = {}
+    flows: dict[tuple[str, Any], http.HTTPFlow] = {}
     problem = None
     try:
         with path.open("rb") as file:
             try:
-                # Of a flow that was saved twice the last time counts.
-                flows.update((f.id, f) for f in FlowReader(file).stream() if isinstance(f, http.HTTPFlow))
+                for flow in FlowReader(file).stream():
+                    for version in _versions(flow):
+                        # What was saved twice counts as it was in the end, unless it was done again.
+                        key = version.id, link_of(version).get("turn")
+                        flows[key] = version if version.is_replay is None else flows.get(key, version)
             except (FlowReadException, KeyError, AttributeError) as error:
                 problem = f"{path} breaks off, or is no file of flows: {error}"
     except OSError as error:
@@ -75,6 +79,17 @@ def read(path: Path) -> Saved:
     if not turns:
         raise NotSaved(problem or f"{path} holds no turn: save flows with ./run.sh -- -w FILE")
     return Saved(turns, problem)
+
+
+def _versions(flow: Flow) -> Iterator[http.HTTPFlow]:
+    """A flow, and what it was before an operator replayed it: that belongs to its turn."""
+    if not isinstance(flow, http.HTTPFlow):
+        return
+    yield flow
+    if flow.is_replay is not None and flow.modified():
+        original = flow.copy()
+        original.revert()
+        yield original
 
 
 def _turns(flows: Iterable[http.HTTPFlow]) -> dict[str, SavedTurn]:

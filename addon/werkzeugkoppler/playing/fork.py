@@ -9,7 +9,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -27,16 +27,14 @@ from werkzeugkoppler.endpoints.call import Call
 from werkzeugkoppler.flows import make_flow, response
 from werkzeugkoppler.gate.grants import Grants
 from werkzeugkoppler.gate.permission import REQUEST_PERMISSION
-from werkzeugkoppler.labels import note_settings
+from werkzeugkoppler.labels import Plain, note_settings
 from werkzeugkoppler.playing.outlet import Collected, write_answer
 from werkzeugkoppler.playing.replay import draft_of, request_of
 from werkzeugkoppler.playing.saved import NotSaved, SavedTurn, link_of
 from werkzeugkoppler.proxy import CLOSE_SECONDS
 from werkzeugkoppler.source import Source
-from werkzeugkoppler.stack import Stack
 from werkzeugkoppler.stacks import Stacks
 from werkzeugkoppler.trace_writer import opened
-from werkzeugkoppler.turn.prompt import Draft
 from werkzeugkoppler.visit import Visit, Visits
 from werkzeugkoppler.wire.chat import ChatRequest
 from werkzeugkoppler.wire.http import JSON_HEADERS, HttpRequest
@@ -145,7 +143,21 @@ async def fork(
         flow = _client_flow(plan, settings)
         visit = visits.receive(flow)
         with _ending(visits, visit, flow, saver):
-            return await _asked(plan, stack, visits, visit, flow, on_data, warn)
+            call = Call(stack, visit.link, visit.trace, plan.request.body.text.encode(), has_key=True)
+            ours = await _ours(plan, call, warn)
+            note: dict[str, Plain] = {"forked_from": plan.turn.id, "forked_leg": plan.leg}
+            visit.link.mark(flow, "client", "client", **note, unknown_tools=ours.gone)
+            note_settings(flow, stack.kept_settings)
+            turning.note_request(call, plan.request, model=plan.request.model, **note)
+            visit.route = routes.find("POST", CHAT_PATH)
+            visits.let_in(visit)
+            outlet = Collected(on_data)
+            answer = _answer(plan, call, ours)
+            await write_answer(outlet, answer, is_stream=plan.request.stream, trace=visit.trace)
+            status = outlet.status or 500
+            flow.response = response(status, outlet.headers, bytes(outlet.body))
+            visit.name(flow, outlet.failure or status)
+            return Forked(visit.trace.id, status, outlet.failure or (None if status == 200 else str(status)))
     finally:
         with CancelScope(shield=True):
             with move_on_after(CLOSE_SECONDS):
@@ -155,64 +167,49 @@ async def fork(
             await master.done()
 
 
-async def _asked(
-    plan: Plan,
-    stack: Stack,
-    visits: Visits,
-    visit: Visit,
-    flow: http.HTTPFlow,
-    on_data: Callable[[bytes], None],
-    warn: Callable[[str], None],
-) -> Forked:
-    call = Call(stack, visit.link, visit.trace, plan.request.body.text.encode(), has_key=True)
-    draft = draft_of(plan.body, plan.leg)
-    ours = ChatRequest(draft.request).tool_names - plan.request.tool_names
-    await stack.toolbox.all_settled()  # a proxy has others to serve meanwhile, here is only this turn
-    offered = await stack.offered_tools()
-    tools = {name: tool for name, tool in offered.items() if name in ours}
-    approval = Approval(call, tools, plan.request.tool_names, Grants)
-    gone = sorted(ours - approval.tools.keys())
-    if names := ", ".join(name for name in gone if name != REQUEST_PERMISSION):
-        warn(f"tools of then that are not there now, as the model is told where it calls one: {names}")
-    visit.link.mark(
-        flow, "client", "client", forked_from=plan.turn.id, leg_forked=plan.leg, unknown_tools=gone
-    )
-    note_settings(flow, stack.kept_settings)
-    turning.note_request(
-        call, plan.request, model=plan.request.model, forked_from=plan.turn.id, forked_leg=plan.leg
-    )
-    visit.route = routes.find("POST", CHAT_PATH)
-    visits.let_in(visit)
-    outlet = Collected(on_data)
-    answer = _answer(call, plan, draft, ours, approval)
-    await write_answer(outlet, answer, is_stream=plan.request.stream, trace=visit.trace)
-    status = outlet.status or 500
-    flow.response = response(status, outlet.headers, bytes(outlet.body))
-    visit.name(flow, outlet.failure or status)
-    return Forked(visit.trace.id, status, outlet.failure or (None if status == 200 else str(status)))
+@dataclass(frozen=True, slots=True)
+class _Ours:
+    """The tools of the leg that are not the client's."""
+
+    names: frozenset[str]
+    gone: list[str]
+    """Those that there are none of now."""
+    approval: Approval
 
 
-async def _answer(
-    call: Call, plan: Plan, draft: Draft, ours: frozenset[str], approval: Approval
-) -> AsyncGenerator[bytes]:
+async def _ours(plan: Plan, call: Call, warn: Callable[[str], None]) -> _Ours:
+    theirs = plan.request.tool_names
+    names = ChatRequest(draft_of(plan.body, plan.leg).request).tool_names - theirs
+    await call.stack.toolbox.all_settled()  # a proxy has others to serve meanwhile, here is only this turn
+    offered = await call.stack.offered_tools()
+    tools = {name: tool for name, tool in offered.items() if name in names}
+    approval = Approval(call, tools, theirs, Grants)
+    gone = sorted(names - approval.tools.keys())
+    if told := ", ".join(name for name in gone if name != REQUEST_PERMISSION):
+        warn(f"tools of then that are not there now, as the model is told where it calls one: {told}")
+    return _Ours(names, gone, approval)
+
+
+async def _answer(plan: Plan, call: Call, ours: _Ours) -> AsyncGenerator[bytes]:
     places = link_of(plan.turn.legs[plan.leg][-1])
+    draft = draft_of(plan.body, plan.leg)
     run = turning.run(
         call,
         plan.request,
         draft,
         model=str(draft.request.values.get("model")),
-        ours=ours,
-        approval=approval,
-        made={**{key: places[key] for key in PLACES if key in places}, "our_tools": len(ours)},
+        ours=ours.names,
+        approval=ours.approval,
+        made={**{key: places[key] for key in PLACES if key in places}, "our_tools": len(ours.names)},
         note_end=lambda last, leg, content: None,
         first_leg=plan.leg,
     )
     try:
-        async for data in run:
-            yield data
+        async with aclosing(run) as items:
+            async for data in items:
+                yield data
     finally:
-        await run.aclose()
-        approval.end()
+        ours.approval.end()
 
 
 def _client_flow(plan: Plan, settings: Settings) -> http.HTTPFlow:

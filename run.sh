@@ -78,6 +78,10 @@ case "${1:-}" in
         install_to_run
         exec "$VENV/bin/python" -P -O -m werkzeugkoppler.inspecting "$@"
         ;;
+    replay | fork)
+        install_to_run
+        exec "$VENV/bin/python" -P -O -m werkzeugkoppler.playing "$@"
+        ;;
     bench)
         shift
         install '.[dev]'

@@ -12,7 +12,7 @@ FILES = sorted((ADDON / PACKAGE).rglob("*.py"))
 
 LAYERS = (
     {"main", "cli"},
-    {"doctor", "inspecting", "explain"},
+    {"doctor", "inspecting", "explain", "playing"},
     {"launched"},
     {"proxy"},
     {"delivery"},
@@ -72,6 +72,7 @@ HOMES = {
         "delivery",
         "logs",
         "payloads",
+        "playing",
         "retention",
         "webpage",
     },

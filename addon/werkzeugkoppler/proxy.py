@@ -19,7 +19,7 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.exceptions import OptionsError
 from mitmproxy.utils.asyncio_utils import create_task
 
-from werkzeugkoppler import options, views, webpage
+from werkzeugkoppler import labels, options, views, webpage
 from werkzeugkoppler.admission import admit, redact, wants_explanation
 from werkzeugkoppler.config import load
 from werkzeugkoppler.config.schema import Settings
@@ -275,6 +275,8 @@ class Werkzeugkoppler:
             assert visit.route is not None
             body = flow.request.get_content(strict=False) or b""
             visit.hold = self._stacks.hold()
+            if visit.route.takes_slot:
+                labels.note_settings(flow, visit.hold.stack.kept_settings)
             call = Call(
                 visit.hold.stack,
                 visit.link,

@@ -4,7 +4,7 @@ Every decision is traced (OW-63).
 """
 
 import secrets
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -93,24 +93,18 @@ class Approval:
 
     def denied(self, name: str, note: str = BY_OPERATOR) -> str:
         """What the model is told of a call that was denied."""
-        if self._asks(name):
-            return ToolResult(True, permission.answer(None, note, None)).text()
-        if note == BY_OPERATOR:
-            return ToolResult(False, f"The call was {BY_OPERATOR}").text()
-        text = f"The call was denied: it needs approval, and there is {note}"
-        return ToolResult(False, text, {"operator_note": note}).text()
+        return denial(note, is_request=self._asks(name))
 
     def refused(self, names: Iterable[str]) -> str | None:
         """What the client is told of denied calls in place of an answer (OW-60); `None` where there are none.
 
         That a permission was denied is for the model alone: it may do without.
         """
-        said = [
-            f"Action: {name}\nMissing authorization: {', '.join(self._needed.get(name, (UNSPECIFIED,)))}"
-            for name in names
-            if not self._asks(name)
-        ]
-        return "\n\n".join([REFUSED, *said]) if said else None
+        return refused([(name, self.lacking(name)) for name in names if not self._asks(name)])
+
+    def lacking(self, name: str) -> list[str]:
+        """The costs of a tool that are not authorized."""
+        return list(self._needed.get(name, ()))
 
     def end(self) -> None:
         """Take back the permissions that only this turn has."""
@@ -187,6 +181,34 @@ class Approval:
 
     def _note(self, what: str, call: ToolCall, **fields: Any) -> None:
         self._trace.add(f"permission_{what}", tool=call.name, call_id=call.id, **fields)
+
+
+def denial(note: str = BY_OPERATOR, *, is_request: bool = False) -> str:
+    """What the model is told of a call that was denied.
+
+    Args:
+        note: Why.
+        is_request: It was a call of `request_permission`.
+    """
+    if is_request:
+        return ToolResult(True, permission.answer(None, note, None)).text()
+    if note == BY_OPERATOR:
+        return ToolResult(False, f"The call was {BY_OPERATOR}").text()
+    text = f"The call was denied: it needs approval, and there is {note}"
+    return ToolResult(False, text, {"operator_note": note}).text()
+
+
+def refused(denied: Sequence[tuple[str, Sequence[str]]]) -> str | None:
+    """What a client is told of denied calls in place of an answer.
+
+    Args:
+        denied: The name of each, and the costs that are not authorized.
+    """
+    said = [
+        f"Action: {name}\nMissing authorization: {', '.join(costs or (UNSPECIFIED,))}"
+        for name, costs in denied
+    ]
+    return "\n\n".join([REFUSED, *said]) if said else None
 
 
 def _reason(needed: tuple[str, ...], used: tuple[Grant, ...] | None) -> str:

@@ -98,7 +98,10 @@ def _asked(facts: Facts) -> str:
         if offered := number(request, "tool_count"):
             what += f", {count(offered, 'tool')} of the client's"
     at = str(request.get("at", ""))
-    return ", ".join(part for part in (at, str(request.get("client_addr", "")), what) if part)
+    who = str(request.get("client_addr", ""))
+    if "forked_from" in request:
+        who = f"a fork of {request['forked_from']} at leg {request.get('forked_leg')}"
+    return ", ".join(part for part in (at, who, what) if part)
 
 
 def _model(facts: Facts) -> str:

@@ -32,6 +32,7 @@ LAYERS = (
         "views",
         "webpage",
         "retention",
+        "ending",
     },
     {"endpoints"},
     {"stacks"},

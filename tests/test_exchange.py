@@ -8,6 +8,7 @@ from mitmproxy import http
 from mitmproxy.test import taddons, tflow
 
 from werkzeugkoppler import exchange
+from werkzeugkoppler.flows import Kill, Killed
 from werkzeugkoppler.labels import Link
 
 
@@ -46,3 +47,40 @@ async def test_a_client_that_leaves_while_a_piece_is_handed_on_cancels_the_excha
         async with aclosing(handed_on()) as pieces:
             assert await anext(pieces) == b"a"
     assert witness.errors == ["cancelled"]
+
+
+class Killer:
+    """An addon that kills a flow at its request, or at its answer."""
+
+    def __init__(self, at: str) -> None:
+        self._at = at
+
+    def request(self, flow: http.HTTPFlow) -> None:
+        if self._at == "request":
+            flow.kill()
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        if self._at == "response":
+            flow.kill()
+
+
+@pytest.mark.contract("BX-10")
+@pytest.mark.parametrize(
+    ("at", "expected", "done"),
+    [("request", Kill.BEFORE, []), ("work", Kill.DURING, ["begun"]), ("response", Kill.AFTER, ["begun"])],
+)
+async def test_whoever_kills_an_act_is_told_apart_by_what_was_done(
+    at: str, expected: Kill, done: list[str]
+) -> None:
+    seen: list[str] = []
+
+    async def work(body: str) -> tuple[int, str]:
+        seen.append("begun")
+        if at == "work":
+            raise Killed
+        return 200, "ok"
+
+    what = exchange.Act("tool", "demo", "echo", "{}")
+    with taddons.context(Killer(at)):
+        assert await exchange.act(Link(tflow.tclient_conn(), "turn"), what, work) is expected
+    assert seen == done

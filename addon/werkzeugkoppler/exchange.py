@@ -21,7 +21,7 @@ from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpRequestHook, H
 
 from werkzeugkoppler import labels
 from werkzeugkoppler.errors import Headers, UpstreamError
-from werkzeugkoppler.flows import Killed, check_killed, is_killed, make_flow, request_of, response
+from werkzeugkoppler.flows import Kill, Killed, check_killed, is_killed, make_flow, request_of, response
 from werkzeugkoppler.held import KILL_SECONDS, Question, let_go, released, verdict_on
 from werkzeugkoppler.labels import Link, Plain
 from werkzeugkoppler.recording import Recording
@@ -132,7 +132,7 @@ async def act(
     what: Act,
     perform: Callable[[str], Awaitable[tuple[int, str]]],
     question: Question | None = None,
-) -> tuple[int, str] | None:
+) -> tuple[int, str] | Kill:
     """Do something, by way of a flow.
 
     Args:
@@ -140,20 +140,23 @@ async def act(
         question: What an operator has to be asked first (BX-11).
 
     Returns:
-        The status and the outcome, as they may have been edited; `None` where the flow was killed.
+        The status and the outcome, as they may have been edited; where the flow was killed, when that was.
     """
     flow = _act_flow(link, what)
+    kill = Kill.BEFORE
     try:
         async with _lifecycle(flow):
             await _before(flow, question)
             if flow.response is None:
+                kill = Kill.DURING
                 status, outcome = await _unless_killed(
                     flow, perform(flow.request.get_text(strict=False) or "")
                 )
+                kill = Kill.AFTER
                 flow.response = response(status, what.headers, outcome.encode("utf-8", "replace"))
         check_killed(flow)
     except Killed:
-        return None
+        return kill
     assert flow.response is not None
     return flow.response.status_code, flow.response.get_text(strict=False) or ""
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from werkzeugkoppler.endpoints.call import Call
+from werkzeugkoppler.flows import Kill
 from werkzeugkoppler.gate import permission
 from werkzeugkoppler.gate.costs import missing
 from werkzeugkoppler.gate.grants import PERSISTENT, Grant, Grants, Scope
@@ -22,6 +23,12 @@ SOURCE = "operator"
 """Who runs the tool that asks for permission."""
 
 BY_OPERATOR = "denied by the operator"
+KILLED = {
+    Kill.BEFORE: f"The call was {BY_OPERATOR}",
+    Kill.DURING: "The operator broke the call off while it ran: it may have been done in part",
+    Kill.AFTER: "The call was done, and the operator withheld its result",
+}
+"""What the model is told of a call that was killed."""
 REFUSED = "A tool call was denied, and the answer ends here."
 UNSPECIFIED = "the operator's approval"
 """What a denied call lacks whose costs are authorized."""
@@ -91,12 +98,18 @@ class Approval:
         waits = f"waits for approval, {self._seconds:g} seconds at the most"
         return Question(self._seconds, partial(tell, waits), partial(self._decided, call))
 
-    def denied(self, name: str, note: str = BY_OPERATOR) -> str:
+    def killed(self, name: str, kill: Kill) -> str:
+        """What the model is told of a call that was killed."""
+        if self._asks(name):
+            return ToolResult(True, permission.answer(None, BY_OPERATOR, None)).text()
+        return ToolResult(False, KILLED[kill]).text()
+
+    def denied(self, name: str, note: str) -> str:
         """What the model is told of a call that was denied."""
         if self._asks(name):
             return ToolResult(True, permission.answer(None, note, None)).text()
         if note == BY_OPERATOR:
-            return ToolResult(False, f"The call was {BY_OPERATOR}").text()
+            return ToolResult(False, KILLED[Kill.BEFORE]).text()
         text = f"The call was denied: it needs approval, and there is {note}"
         return ToolResult(False, text, {"operator_note": note}).text()
 

@@ -8,8 +8,9 @@ from mitmproxy import http
 from mitmproxy.test import taddons, tflow
 
 from werkzeugkoppler import exchange
-from werkzeugkoppler.flows import Kill, Killed
+from werkzeugkoppler.flows import Kill, Killed, make_flow
 from werkzeugkoppler.labels import Link
+from werkzeugkoppler.wire.http import HttpRequest
 
 
 class Witness:
@@ -84,3 +85,22 @@ async def test_whoever_kills_an_act_is_told_apart_by_what_was_done(
     with taddons.context(Killer(at)):
         assert await exchange.act(Link(tflow.tclient_conn(), "turn"), what, work) is expected
     assert seen == done
+
+
+@pytest.mark.parametrize(
+    ("name", "host"),
+    [
+        ("Files", "files"),
+        ("a b", "a-b"),
+        ("a..b", "a.b"),
+        ("a.-b", "a.b"),
+        ("n" * 70, "n" * 63),
+        ("a." * 200, ("a." * 100)[:-1]),
+        ("..", "unnamed"),
+        ("Ü", "unnamed"),
+    ],
+)
+def test_any_name_makes_a_host(name: str, host: str) -> None:
+    what = exchange.Act("tool", name, "..", "")
+    flow = make_flow(tflow.tclient_conn(), HttpRequest("POST", what.url, (), b""))
+    assert flow.request.host == f"{host}.tool"

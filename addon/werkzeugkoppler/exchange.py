@@ -35,6 +35,9 @@ from werkzeugkoppler.wire.http import (
     whole,
 )
 
+MAX_LABEL, MAX_HOST = 63, 200
+"""Characters of a name between two dots, and of all of them: more is no host (RFC 1035)."""
+
 type Send = Callable[[HttpRequest], AbstractAsyncContextManager[HttpAnswer]]
 
 
@@ -118,7 +121,9 @@ class Act:
 
     @property
     def url(self) -> str:
-        host = re.sub(r"[^a-z0-9.-]", "-", self.host.lower()).strip(".-") or "unnamed"
+        labels = re.sub(r"[^a-z0-9.-]", "-", self.host.lower()).split(".")
+        host = ".".join(kept for label in labels if (kept := label[:MAX_LABEL].strip("-")))[:MAX_HOST]
+        host = host.strip(".-") or "unnamed"
         return f"http://{host}.{self.kind}/{quote(self.name, safe='')}"
 
     @property

@@ -12,14 +12,16 @@ from werkzeugkoppler.labels import METADATA
 from werkzeugkoppler.visit import Visit
 from werkzeugkoppler.wire.http import EXPLAIN_HEADER
 
-REDACTED_HEADERS = (
-    "authorization",
-    "proxy-authorization",
-    "x-api-key",
-    "api-key",
-    "x-goog-api-key",
-    "x-auth-token",
-    "cookie",
+REDACTED_HEADERS = frozenset(
+    {
+        "authorization",
+        "proxy-authorization",
+        "x-api-key",
+        "api-key",
+        "x-goog-api-key",
+        "x-auth-token",
+        "cookie",
+    }
 )
 """A flow is saved, exported and looked at: what is in these is taken out (BX-17)."""
 
@@ -66,9 +68,8 @@ def redact(flow: http.HTTPFlow, settings: Settings | None) -> None:
         settings: Whose keys are taken out wherever they stand in the head.
     """
     request = flow.request
-    for name in REDACTED_HEADERS:
-        if name in request.headers:
-            request.headers[name] = REMOVED
+    for name in REDACTED_HEADERS & {name.decode("latin-1").lower() for name, _ in request.headers.fields}:
+        request.headers[name] = REMOVED
     if "?" in request.path:
         request.path = query_without_keys(request.path)  # none is read here (OW-05)
     for secret in (secret.encode() for secret in (settings.secrets if settings is not None else ())):

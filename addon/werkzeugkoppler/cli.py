@@ -20,7 +20,7 @@ from werkzeugkoppler.config import environment
 from werkzeugkoppler.config.exposure import warnings
 from werkzeugkoppler.config.schema import Settings
 from werkzeugkoppler.errors import ConfigError
-from werkzeugkoppler.launched import with_addon
+from werkzeugkoppler.launched import settle_memory, with_addon
 from werkzeugkoppler.logs import VERBOSITY, JsonLines
 from werkzeugkoppler.options import DEAD_END
 from werkzeugkoppler.proxy import Werkzeugkoppler
@@ -185,7 +185,13 @@ def _run(args: argparse.Namespace, start: Start, more: Sequence[str]) -> None:
     # The console draws on the whole terminal.
     say = None if args.front == "console" else partial(_say, settings=settings)
     announce = _banner_printer(start) if say else None
-    addon = Werkzeugkoppler(settings, announce, start.path, say if args.log_requests else None)
+
+    def ready(stack: Stack) -> None:
+        settle_memory()
+        if announce is not None:
+            announce(stack)
+
+    addon = Werkzeugkoppler(settings, ready, start.path, say if args.log_requests else None)
     launched = with_addon(front.master(), addon, say)
     mitmproxy_main.run(launched, parser_with_defaults, list(more), front.filters)
 

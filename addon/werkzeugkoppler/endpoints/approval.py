@@ -57,7 +57,7 @@ class Approval:
         self._needed = {
             name: costs
             for name, tool in tools.items()
-            if (costs := missing(tool.costs, settings.authorized_costs))
+            if tool.costs and (costs := missing(tool.costs, settings.authorized_costs))
         }
         can_ask = bool(self._needed) and settings.permission_tool and REQUEST_PERMISSION not in client_tools
         self._grants = grants() if can_ask else Grants()

@@ -20,6 +20,7 @@ LAYERS = (
     {"admission"},
     {"visit"},
     {
+        "again",
         "source",
         "upload",
         "start",
@@ -59,6 +60,7 @@ HOMES = {
         "launched",
         "proxy",
         "admission",
+        "again",
         "recording",
         "options",
         "hooktable",

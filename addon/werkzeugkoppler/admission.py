@@ -2,13 +2,13 @@
 
 from mitmproxy import http
 
+from werkzeugkoppler import again
 from werkzeugkoppler.config.schema import Settings
 from werkzeugkoppler.endpoints import routes
 from werkzeugkoppler.errors import ApiError
 from werkzeugkoppler.gate import auth
 from werkzeugkoppler.gate.limits import Slots, check_size
 from werkzeugkoppler.gate.redact import REMOVED, query_without_keys
-from werkzeugkoppler.labels import METADATA
 from werkzeugkoppler.visit import Visit
 from werkzeugkoppler.wire.http import EXPLAIN_HEADER
 
@@ -38,9 +38,10 @@ def admit(
         ApiError: It is not let in.
     """
     headers = flow.request.headers
-    if METADATA in flow.metadata and flow.metadata[METADATA]["kind"] != "client":
-        problem = "this is a part of a turn: replay the client's request instead"
-        raise ApiError(409, problem, code="not_a_client_request")
+    if visit.replay_of is not None:
+        visit.note_request()
+        visit.route = again.route(flow)
+        return
     visit.link.mark(flow, "client", "client")
     # Only mitmproxy's own user can replay, and the key is no longer in the flow.
     key = None if flow.is_replay == "request" else settings.service_api_key

@@ -13,7 +13,6 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from anyio import CancelScope
 from mitmproxy import ctx, http
 from mitmproxy.flow import Error
 from mitmproxy.hooks import Hook, UpdateHook
@@ -22,7 +21,7 @@ from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpRequestHook, H
 from werkzeugkoppler import labels
 from werkzeugkoppler.errors import Headers, UpstreamError
 from werkzeugkoppler.flows import Kill, Killed, check_killed, is_killed, make_flow, request_of, response
-from werkzeugkoppler.held import KILL_SECONDS, Question, let_go, released, verdict_on
+from werkzeugkoppler.held import Question, let_go, released, unless_killed, verdict_on
 from werkzeugkoppler.labels import Link, Plain
 from werkzeugkoppler.recording import Recording
 from werkzeugkoppler.wire.http import (
@@ -87,7 +86,7 @@ async def leg(
             if flow.response is None:
                 async with AsyncExitStack() as stack:
                     entering = stack.enter_async_context(send(request_of(flow)))
-                    answer = await _unless_killed(flow, entering)
+                    answer = await unless_killed(flow, entering)
                     flow.response = response(answer.status, answer.headers, b"")
                     recording = stack.enter_context(Recording(flow, flow.response, answer))
                     if media_type(answer.headers) == EVENT_STREAM:
@@ -154,7 +153,7 @@ async def act(
             await _before(flow, question)
             if flow.response is None:
                 kill = Kill.DURING
-                status, outcome = await _unless_killed(
+                status, outcome = await unless_killed(
                     flow, perform(flow.request.get_text(strict=False) or "")
                 )
                 kill = Kill.AFTER
@@ -237,43 +236,8 @@ async def _ask(flow: http.HTTPFlow, question: Question) -> None:
         flow.response = response(403, JSON_HEADERS, refusal.encode("utf-8", "replace"))
 
 
-async def _unless_killed[T](flow: http.HTTPFlow, work: Awaitable[T]) -> T:
-    """Do the work; a kill of the flow, which wakes nobody either, breaks it off.
-
-    Raises:
-        Killed: It was.
-    """
-    scope = CancelScope()
-    lookout = _Lookout(flow, scope)
-    try:
-        with scope:
-            return await work
-    finally:
-        lookout.end()
-    raise Killed
-
-
-class _Lookout:
-    """Cancels a scope once a flow is killed."""
-
-    def __init__(self, flow: http.HTTPFlow, scope: CancelScope) -> None:
-        self._flow = flow
-        self._scope = scope
-        self._loop = asyncio.get_running_loop()
-        self._timer = self._loop.call_later(KILL_SECONDS, self._look)
-
-    def end(self) -> None:
-        self._timer.cancel()
-
-    def _look(self) -> None:
-        if self._flow.error is not None:
-            self._scope.cancel()
-        else:
-            self._timer = self._loop.call_later(KILL_SECONDS, self._look)
-
-
 async def _until_killed(flow: http.HTTPFlow, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    while piece := await _unless_killed(flow, anext(pieces, b"")):
+    while piece := await unless_killed(flow, anext(pieces, b"")):
         check_killed(flow)  # of what comes fast nothing is waited for
         yield piece
 

@@ -31,6 +31,9 @@ FAILED = ":x:"
 SHOWN_ID = 6
 """Characters of a turn's id in a comment: enough for a thousand turns, and short."""
 
+_OF_ANSWER = ("arrivals", "repairs")
+"""What `flow.metadata` says of an answer."""
+
 
 type Plain = str | int | list[int]
 """What `flow.metadata` may hold: anything else could not be saved."""
@@ -76,6 +79,25 @@ def begin(flow: http.HTTPFlow, link: dict[str, Any], label: str) -> None:
     ours = {key: before[key] for key in ("comment", "marker") if key in before}
     flow.metadata[METADATA] = {**link, "label": label, **ours}
     _write(flow, [label], MARKERS[link["kind"]])
+
+
+def exchange_of(flow: http.HTTPFlow) -> dict[str, Any] | None:
+    """What a flow's metadata says of the exchange that it shows; `None` where it shows none.
+
+    A flow may come from a file that anybody has written.
+    """
+    link = flow.metadata.get(METADATA)
+    if not isinstance(link, dict) or not {"turn", "kind", "leg", "label"} <= link.keys():
+        return None
+    return link if link["kind"] in list(MARKERS) and link["kind"] != "client" else None
+
+
+def begin_again(flow: http.HTTPFlow) -> None:
+    """Name an exchange that is done once more: what was known of its old answer goes."""
+    link = flow.metadata[METADATA]
+    for key in _OF_ANSWER:
+        link.pop(key, None)
+    _write(flow, [link["label"]], MARKERS[link["kind"]])
 
 
 def note_repairs(flow: http.HTTPFlow, repairs: Sequence[str]) -> None:

@@ -126,13 +126,17 @@ class TraceWriter:
 
     def _append(self, trace: Trace) -> None:
         trace.is_waiting = False  # first: what is added from now on makes it wait again
-        lines = "".join(map(self._line, _taken(trace))).encode("utf-8", "replace")
-        if not lines:
+        events = list(_taken(trace))
+        if not events:
             return
-        append(self._directory / REFUSED if trace.is_refused else self._directory, trace.id, lines)
-        self._new_files += not trace.is_begun
+        place = self._directory / REFUSED if trace.is_refused else self._directory
+        if trace.place not in (None, place):
+            events.insert(0, trace.head)  # the config has changed: it goes on in another file
+        lines = "".join(map(self._line, events)).encode("utf-8", "replace")
+        append(place, trace.id, lines)
+        self._new_files += trace.place != place
         self._new_bytes += len(lines)
-        trace.is_begun = True
+        trace.place = place
 
     def _line(self, event: Mapping[str, Any]) -> str:
         return self._encode(event) + "\n"

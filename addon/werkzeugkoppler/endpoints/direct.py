@@ -35,16 +35,11 @@ async def direct(call: Call, request: ChatRequest, code: str) -> Reply | Streame
     settings = call.stack.settings
     refused: ApiError | None = None
     try:
-        # A line may be as long as 128 KiB, and nobody else waits while it is read.
-        patterns, which = settings.allowed_direct_commands, settings.direct_command_policy
-        await anyio.to_thread.run_sync(policy.check, code, patterns, which)
+        await _check(call, code)
     except ApiError as error:
-        call.trace.add("permission_denied", action="direct_command", by="direct_command_policy")
         if not request.stream:
             raise
         refused = error
-    else:
-        call.trace.add("permission_granted", action="direct_command", by="direct_command_policy")
     model = call.stack.configured_model_for(request.model) or call.stack.shown_model
     head = {"id": f"chatcmpl-{call.trace.id}", "created": int(time.time()), "model": model}
     run = _Run(call)
@@ -59,6 +54,30 @@ async def direct(call: Call, request: ChatRequest, code: str) -> Reply | Streame
     return Streamed(write)
 
 
+async def command_again(call: Call, code: str) -> str:
+    """Run shell code that an operator replays; its answer.
+
+    Raises:
+        ApiError: It may not run, or could not.
+    """
+    await _check(call, code)
+    return await _Run(call).traced_whole(code)
+
+
+async def _check(call: Call, code: str) -> None:
+    """Let code pass, or refuse it, and trace that."""
+    settings = call.stack.settings
+    patterns, which = settings.allowed_direct_commands, settings.direct_command_policy
+    decided = {"action": "direct_command", "by": "direct_command_policy"}
+    try:
+        # A line may be as long as 128 KiB, and nobody else waits while it is read.
+        await anyio.to_thread.run_sync(policy.check, code, patterns, which)
+    except ApiError:
+        call.trace.add("permission_denied", **decided)
+        raise
+    call.trace.add("permission_granted", **decided)
+
+
 @dataclass(slots=True)
 class _Run:
     """One command as an exchange that is traced."""
@@ -70,17 +89,19 @@ class _Run:
 
     async def whole(self, code: str) -> str:
         """The whole answer, as it may have been edited."""
-
-        async def perform(code: str) -> tuple[int, str]:
-            async with self._answering(code) as pieces:
-                return 200, await _joined(pieces)
-
         with self._traced(code):
-            done = await exchange.act(self.call.link, _act(code), perform)
+            done = await exchange.act(self.call.link, _act(code), self._perform)
             self._note("" if isinstance(done, Kill) else done[1])
         if isinstance(done, Kill):
             raise _denied()
         return done[1]
+
+    async def traced_whole(self, code: str) -> str:
+        """The whole answer, of a command that has a flow already."""
+        with self._traced(code):
+            _, text = await self._perform(code)
+            self._note(text)
+        return text
 
     async def pieces(self, code: str) -> AsyncGenerator[str]:
         """The answer as it comes."""
@@ -93,6 +114,10 @@ class _Run:
                         yield text
             except Killed as error:
                 raise _denied() from error
+
+    async def _perform(self, code: str) -> tuple[int, str]:
+        async with self._answering(code) as pieces:
+            return 200, await _joined(pieces)
 
     def _answering(self, code: str) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         settings = self.call.stack.settings

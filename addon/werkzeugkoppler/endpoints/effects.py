@@ -149,7 +149,7 @@ class Effects:
             done = await exchange.act(self._link(number), what, partial(_refuse, refusal))
             return Kill.BEFORE if isinstance(done, Kill) else done
         question = self._approval.question(call, number, tell)
-        return await exchange.act(self._link(number), what, partial(_perform, tool, tell), question)
+        return await exchange.act(self._link(number), what, partial(perform, tool, tell), question)
 
     def _link(self, number: int) -> Link:
         return replace(self._call.link, leg=number)
@@ -159,7 +159,8 @@ async def _refuse(refusal: str, arguments: str) -> tuple[int, str]:
     return DENIED_STATUS, refusal
 
 
-async def _perform(tool: Tool, tell: Progress, arguments: str) -> tuple[int, str]:
+async def perform(tool: Tool, tell: Progress, arguments: str) -> tuple[int, str]:
+    """Run a tool; a status, and what the model is told."""
     result = await _run(tool, arguments, tell)
     return (200 if result.ok else 500), result.text()
 

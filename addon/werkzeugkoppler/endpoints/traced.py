@@ -25,7 +25,7 @@ class Outcome:
     """Characters of the text that came of it."""
     text: str | None = None
 
-    def of(self, done: tuple[int, str] | Kill, killed: Callable[[Kill], str]) -> str:
+    def of(self, done: tuple[int, str] | Kill, killed: Callable[[Kill], str] = lambda kill: "") -> str:
         """Note what `exchange.act` gave.
 
         Args:

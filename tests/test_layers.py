@@ -33,6 +33,7 @@ LAYERS = (
         "views",
         "webpage",
         "retention",
+        "ending",
     },
     {"endpoints"},
     {"stacks"},

@@ -20,7 +20,7 @@ from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpRequestHook, H
 
 from werkzeugkoppler import labels
 from werkzeugkoppler.errors import Headers, UpstreamError
-from werkzeugkoppler.flows import Killed, check_killed, is_killed, make_flow, request_of, response
+from werkzeugkoppler.flows import Kill, Killed, check_killed, is_killed, make_flow, request_of, response
 from werkzeugkoppler.held import Question, let_go, released, unless_killed, verdict_on
 from werkzeugkoppler.labels import Link, Plain
 from werkzeugkoppler.recording import Recording
@@ -33,6 +33,9 @@ from werkzeugkoppler.wire.http import (
     media_type,
     whole,
 )
+
+MAX_LABEL, MAX_HOST = 63, 200
+"""Characters of a name between two dots, and of all of them: more is no host (RFC 1035)."""
 
 type Send = Callable[[HttpRequest], AbstractAsyncContextManager[HttpAnswer]]
 
@@ -129,7 +132,9 @@ class Act:
 
     @property
     def url(self) -> str:
-        host = re.sub(r"[^a-z0-9.-]", "-", self.host.lower()).strip(".-") or "unnamed"
+        labels = re.sub(r"[^a-z0-9.-]", "-", self.host.lower()).split(".")
+        host = ".".join(kept for label in labels if (kept := label[:MAX_LABEL].strip("-")))[:MAX_HOST]
+        host = host.strip(".-") or "unnamed"
         return f"http://{host}.{self.kind}/{quote(self.name, safe='')}"
 
     @property
@@ -143,7 +148,7 @@ async def act(
     what: Act,
     perform: Callable[[str], Awaitable[tuple[int, str]]],
     question: Question | None = None,
-) -> tuple[int, str] | None:
+) -> tuple[int, str] | Kill:
     """Do something, by way of a flow.
 
     Args:
@@ -151,20 +156,23 @@ async def act(
         question: What an operator has to be asked first (BX-11).
 
     Returns:
-        The status and the outcome, as they may have been edited; `None` where the flow was killed.
+        The status and the outcome, as they may have been edited; where the flow was killed, when that was.
     """
     flow = _act_flow(link, what)
+    kill = Kill.BEFORE
     try:
         async with _lifecycle(flow):
             await _before(flow, question)
             if flow.response is None:
+                kill = Kill.DURING
                 status, outcome = await unless_killed(
                     flow, perform(flow.request.get_text(strict=False) or "")
                 )
+                kill = Kill.AFTER
                 flow.response = response(status, what.headers, outcome.encode("utf-8", "replace"))
         check_killed(flow)
     except Killed:
-        return None
+        return kill
     assert flow.response is not None
     return flow.response.status_code, flow.response.get_text(strict=False) or ""
 

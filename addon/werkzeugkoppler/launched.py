@@ -2,9 +2,7 @@
 
 import asyncio
 import gc
-import os
 import signal
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 from mitmproxy.addonmanager import AddonManager
 from mitmproxy.utils.asyncio_utils import create_task
 
+from werkzeugkoppler.ending import exit_at_once
 from werkzeugkoppler.hooktable import HookTable
 from werkzeugkoppler.proxy import Werkzeugkoppler
 from werkzeugkoppler.tools.process import kill_all
@@ -73,8 +72,6 @@ def with_addon(
             kill_all()
             with suppress(Exception):  # the console gives the terminal back
                 self.loop.stop()
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(EXIT_FORCED)
+            exit_at_once(EXIT_FORCED)
 
     return Launched

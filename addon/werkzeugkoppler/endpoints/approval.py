@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from werkzeugkoppler.endpoints.call import Call
+from werkzeugkoppler.flows import Kill
 from werkzeugkoppler.gate import permission
 from werkzeugkoppler.gate.costs import missing
 from werkzeugkoppler.gate.grants import PERSISTENT, Grant, Grants, Scope
@@ -22,6 +23,12 @@ SOURCE = "operator"
 """Who runs the tool that asks for permission."""
 
 BY_OPERATOR = "denied by the operator"
+KILLED = {
+    Kill.BEFORE: f"The call was {BY_OPERATOR}",
+    Kill.DURING: "The operator broke the call off while it ran: it may have been done in part",
+    Kill.AFTER: "The call was done, and the operator withheld its result",
+}
+"""What the model is told of a call that was killed."""
 REFUSED = "A tool call was denied, and the answer ends here."
 UNSPECIFIED = "the operator's approval"
 """What a denied call lacks whose costs are authorized."""
@@ -91,7 +98,11 @@ class Approval:
         waits = f"waits for approval, {self._seconds:g} seconds at the most"
         return Question(self._seconds, partial(tell, waits), partial(self._decided, call))
 
-    def denied(self, name: str, note: str = BY_OPERATOR) -> str:
+    def killed(self, name: str, kill: Kill) -> str:
+        """What the model is told of a call that was killed."""
+        return killed(kill, is_request=self._asks(name))
+
+    def denied(self, name: str, note: str) -> str:
         """What the model is told of a call that was denied."""
         return denial(note, is_request=self._asks(name))
 
@@ -183,7 +194,16 @@ class Approval:
         self._trace.add(f"permission_{what}", tool=call.name, call_id=call.id, **fields)
 
 
-def denial(note: str = BY_OPERATOR, *, is_request: bool = False) -> str:
+def killed(kill: Kill, *, is_request: bool) -> str:
+    """What the model is told of a call that was killed.
+
+    Args:
+        is_request: It was a call of `request_permission`.
+    """
+    return denial(BY_OPERATOR, is_request=True) if is_request else ToolResult(False, KILLED[kill]).text()
+
+
+def denial(note: str, *, is_request: bool) -> str:
     """What the model is told of a call that was denied.
 
     Args:
@@ -193,7 +213,7 @@ def denial(note: str = BY_OPERATOR, *, is_request: bool = False) -> str:
     if is_request:
         return ToolResult(True, permission.answer(None, note, None)).text()
     if note == BY_OPERATOR:
-        return ToolResult(False, f"The call was {BY_OPERATOR}").text()
+        return ToolResult(False, KILLED[Kill.BEFORE]).text()
     text = f"The call was denied: it needs approval, and there is {note}"
     return ToolResult(False, text, {"operator_note": note}).text()
 

@@ -17,7 +17,7 @@ from werkzeugkoppler.direct.run import Ended, answering
 from werkzeugkoppler.endpoints.call import Call, Outlet, Reply, Streamed
 from werkzeugkoppler.endpoints.stream import write_stream
 from werkzeugkoppler.errors import ApiError, Headers
-from werkzeugkoppler.flows import Killed
+from werkzeugkoppler.flows import Kill, Killed
 from werkzeugkoppler.recording import MAX_ANSWER_BYTES
 from werkzeugkoppler.tools.process import child_environment
 from werkzeugkoppler.wire.chat import ChatRequest
@@ -91,8 +91,8 @@ class _Run:
         """The whole answer, as it may have been edited."""
         with self._traced(code):
             done = await exchange.act(self.call.link, _act(code), self._perform)
-            self._note(done[1] if done else "")
-        if done is None:
+            self._note("" if isinstance(done, Kill) else done[1])
+        if isinstance(done, Kill):
             raise denied()
         return done[1]
 

@@ -17,6 +17,7 @@ from werkzeugkoppler.endpoints.call import Call
 from werkzeugkoppler.endpoints.leg_trace import LegTrace
 from werkzeugkoppler.endpoints.traced import DENIED_STATUS, traced
 from werkzeugkoppler.errors import UpstreamError
+from werkzeugkoppler.flows import Kill
 from werkzeugkoppler.labels import Link, Plain
 from werkzeugkoppler.tools.tool import Progress, Tool, ToolResult
 from werkzeugkoppler.turn import asking
@@ -126,8 +127,7 @@ class Effects:
         )
         is_called = {"call_id": call.id, "name": call.name}
         with traced(trace, "tool_result", if_cancelled="tool_cancelled", **is_called) as outcome:
-            denied = self._approval.denied(call.name)
-            text = outcome.of(await self._act(call, number, tell), denied=denied)
+            text = outcome.of(await self._act(call, number, tell), partial(self._approval.killed, call.name))
             if outcome.is_denied:
                 self._denied.append(call.name)
             return text
@@ -138,7 +138,7 @@ class Effects:
             return None
         return self._approval.refused(self._denied)
 
-    async def _act(self, call: ToolCall, number: int, tell: Tell) -> tuple[int, str] | None:
+    async def _act(self, call: ToolCall, number: int, tell: Tell) -> tuple[int, str] | Kill:
         """See `exchange.act`."""
         tool = self._approval.tools.get(call.name)
         if tool is None:
@@ -150,7 +150,8 @@ class Effects:
             more["lacks"] = lacks
         what = exchange.Act("tool", tool.source, tool.name, self._approval.body(call), more)
         if (refusal := self._approval.refusal(call)) is not None:
-            return await exchange.act(self._link(number), what, partial(_refuse, refusal))
+            done = await exchange.act(self._link(number), what, partial(_refuse, refusal))
+            return Kill.BEFORE if isinstance(done, Kill) else done
         question = self._approval.question(call, number, tell)
         return await exchange.act(self._link(number), what, partial(perform, tool, tell), question)
 

@@ -12,7 +12,7 @@ from mitmproxy.io import FlowReader
 
 from werkzeugkoppler.errors import Cause, UpstreamError
 from werkzeugkoppler.exchange import killed_leg
-from werkzeugkoppler.flows import is_killed
+from werkzeugkoppler.flows import Kill, is_killed
 from werkzeugkoppler.labels import METADATA, SHOWN_ID
 
 ID_PREFIX = "chatcmpl-"
@@ -242,3 +242,11 @@ def failure_of(flow: http.HTTPFlow) -> UpstreamError | None:
     told = failed if isinstance(failed, dict) else {}
     cause = Cause.__members__.get(str(told.get("cause")))
     return UpstreamError(flow.error.msg, cause=cause, can_retry=bool(told.get("can_retry")))
+
+
+def kill_of(flow: http.HTTPFlow) -> Kill:
+    """When an operator killed a call: before it, while it ran, or when it had been done."""
+    if flow.response is not None:
+        return Kill.AFTER
+    # A flow's request ends, for what shows it, when the work begins; before, it ends as it was made.
+    return Kill.BEFORE if flow.request.timestamp_end == flow.request.timestamp_start else Kill.DURING

@@ -7,17 +7,18 @@ from contextlib import asynccontextmanager
 from anyio import Event, current_time, lowlevel, move_on_after, sleep
 from mitmproxy import http
 
-from werkzeugkoppler.endpoints.approval import SOURCE, denial, refused
+from werkzeugkoppler.endpoints.approval import SOURCE, killed, refused
 from werkzeugkoppler.endpoints.effects import NEWS_SECONDS, UpstreamReply, accepted, unknown_tool
 from werkzeugkoppler.endpoints.traced import DENIED_STATUS
 from werkzeugkoppler.errors import UpstreamError
-from werkzeugkoppler.flows import is_killed
+from werkzeugkoppler.flows import Kill, is_killed
 from werkzeugkoppler.playing.saved import (
     SavedTurn,
     asked_body,
     duration_of,
     failure_of,
     is_cancelled,
+    kill_of,
     lacking_of,
     link_of,
     pieces_of,
@@ -115,10 +116,10 @@ class Tape:
             tell(line)
         await self._wait(since, duration_of(flow))
         is_request = link_of(flow).get("source") == SOURCE
-        if not is_request and (is_killed(flow) or _status(flow) == DENIED_STATUS):
+        if not is_request and _is_denied(flow):
             self._denied.append((flow, call.name))
         if is_killed(flow):
-            return denial(is_request=is_request)
+            return killed(kill_of(flow), is_request=is_request)
         if flow.response is None:
             raise self._end_of(flow, f"the call of {call.name}")
         return flow.response.get_text(strict=False) or ""
@@ -194,5 +195,7 @@ class Tape:
             await sleep(max(0.0, since + ms / 1000 / self._pace - current_time()))
 
 
-def _status(flow: http.HTTPFlow) -> int | None:
-    return None if flow.response is None else flow.response.status_code
+def _is_denied(flow: http.HTTPFlow) -> bool:
+    if is_killed(flow):
+        return kill_of(flow) is Kill.BEFORE
+    return flow.response is not None and flow.response.status_code == DENIED_STATUS

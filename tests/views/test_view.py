@@ -36,3 +36,22 @@ def test_of_a_kind_that_is_not_ours_the_content_decides(kind: Any) -> None:
 
 def test_a_list_of_models_is_no_chat() -> None:
     assert shown_response({"choices": [{"message": {}}]}, flow=flow_of("models")).view_name == "JSON"
+
+
+@pytest.mark.contract("BX-09")
+@pytest.mark.parametrize("odd", ["\x1b[2J", "\x9b2J", "\x85", "\u202e", "\u2066", "\u200f", "\ud800", "\r"])
+def test_what_steers_a_terminal_is_in_no_view(odd: str) -> None:
+    text = f"a{odd}b"
+    message = {"role": text, "content": [text], "name": text, "tool_calls": [{"function": {"name": text}}]}
+    tool = {"function": {"name": text, "description": text, "parameters": {"properties": {text: {}}}}}
+    answer = {text: text, "choices": [{"message": message, "delta": message, "finish_reason": text}]}
+    stream = b"data: " + json.dumps(answer).encode() + b"\n\n"
+    for shown in (
+        shown_request({text: text, "messages": [message], "tools": [tool]}),
+        shown_response(answer),
+        shown_response(stream, SSE),
+        shown_request({text: {text: text}}, flow_of("tool", label=text, call_id=text)),
+        shown_response(text.encode("utf-8", "replace"), flow=flow_of("command")),
+    ):
+        assert shown.view_name in ("Chat request", "Chat answer", "Tool call")
+        assert all(line.isprintable() for line in shown.text.split("\n")), shown.text

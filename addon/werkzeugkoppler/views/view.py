@@ -9,6 +9,7 @@ from mitmproxy import http
 from mitmproxy.contentviews import Contentview, Metadata, SyntaxHighlight
 
 from werkzeugkoppler.labels import MARKERS, METADATA
+from werkzeugkoppler.wire.printable import printable
 
 MAX_BYTES = 1024 * 1024
 """A body is rendered on the event loop, which nothing may hold up for long. mitmproxy's views take more."""
@@ -75,8 +76,7 @@ class View(Contentview):
         except Exception:  # boundary: other views can show it
             logger.exception("The view %s could not show a body of %d bytes", self.name, len(data))
             return None
-        # Halves of surrogate pairs, which JSON can hold and nobody can show.
-        return None if lines is None else "\n".join(lines).encode("utf-8", "replace").decode()
+        return None if lines is None else "\n".join(printable(line, kept="\t") for line in lines)
 
 
 def json_object(data: bytes) -> dict[str, Any] | None:

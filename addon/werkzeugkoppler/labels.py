@@ -12,6 +12,7 @@ from mitmproxy.flow import Error
 from mitmproxy.hooks import UpdateHook
 
 from werkzeugkoppler.wire.glance import count, duration, glance, size
+from werkzeugkoppler.wire.printable import printable
 
 METADATA = "werkzeugkoppler"
 """The key in `flow.metadata` under which a flow tells which turn it belongs to."""
@@ -172,7 +173,7 @@ def _write(flow: http.HTTPFlow, parts: Sequence[str], marker: str) -> None:
 
 
 def _rename(flow: http.HTTPFlow, comment: str, marker: str) -> None:
-    link = flow.metadata[METADATA]
+    link, comment = flow.metadata[METADATA], printable(comment)
     if flow.comment in ("", link.get("comment")):
         flow.comment = link["comment"] = comment
     if flow.marked in ("", link.get("marker")):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from werkzeugkoppler.wire.printable import printable, word
+from werkzeugkoppler.wire.printable import cut, printable
 
 
 @pytest.mark.parametrize(
@@ -28,4 +28,4 @@ def test_some_characters_may_stay() -> None:
     ("value", "said"), [("stop", "stop"), ("a\nb\x1b", "a b·"), ("x" * 3000, "x" * 4 + "…"), (17, "17")]
 )
 def test_a_word_is_short(value: object, said: str) -> None:
-    assert word(value, 5) == said
+    assert cut(value, 5) == said

@@ -18,7 +18,7 @@ def printable(text: str, kept: str = "") -> str:
     )
 
 
-def word(value: object, limit: int) -> str:
+def cut(value: object, limit: int) -> str:
     """What others gave as a word: printable, and no longer than the limit."""
     text = str(value)[: limit + 1]
     return printable(text if len(text) <= limit else f"{text[: limit - 1]}…")

@@ -10,6 +10,7 @@ from anyio import create_task_group
 from werkzeugkoppler import exchange
 from werkzeugkoppler.config.kept import kept
 from werkzeugkoppler.config.schema import Settings
+from werkzeugkoppler.config.secrets import known_secrets
 from werkzeugkoppler.errors import ApiError, UpstreamError
 from werkzeugkoppler.labels import Link
 from werkzeugkoppler.tools import process
@@ -188,4 +189,5 @@ def _upstream(settings: Settings) -> Upstream:
         api_key=settings.upstream_api_key,
         connect_timeout=settings.upstream_connect_timeout_seconds,
         read_timeout=settings.upstream_read_timeout_seconds,
+        secrets=known_secrets(settings),
     )

@@ -148,3 +148,8 @@ def test_figures_have_units() -> None:
 def test_an_odd_usage_is_shown_somehow(odd: Any) -> None:
     told = facts(HEAD, event("leg", 1, leg=1, usage=odd))
     assert text(views.summary(told)) and text(figures.cost(told, Price(1, 1)))
+
+
+def test_a_long_finish_is_cut() -> None:
+    turn = facts(HEAD, REQUEST, event("leg", 5, leg=1, finish_reason="x" * 3000), event("proxy_response", 9))
+    assert all(len(line) < 120 for line in text(views.summary(turn)) + text(figures.timing(turn)))

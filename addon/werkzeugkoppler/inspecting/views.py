@@ -7,6 +7,8 @@ from werkzeugkoppler.inspecting.blocks import Block, Cell, Lines, Table
 from werkzeugkoppler.inspecting.facts import Facts, Span, number
 from werkzeugkoppler.inspecting.reading import Event
 from werkzeugkoppler.inspecting.words import MAX_VALUE_CHARS, count, duration, event_line, size, state
+from werkzeugkoppler.wire.glance import MAX_FINISH_CHARS
+from werkzeugkoppler.wire.printable import cut
 
 REFUSALS = (401, 403)
 """Status codes by which somebody is told that he may not."""
@@ -119,7 +121,7 @@ def _answer(facts: Facts) -> str:
     if not facts.response:
         return ""
     legs = facts.of("leg")
-    finish = str(legs[-1].event.get("finish_reason", "")) if legs else ""
+    finish = cut(legs[-1].event.get("finish_reason", ""), MAX_FINISH_CHARS) if legs else ""
     written, keepalives = number(facts.response, "bytes_written"), number(facts.response, "keepalives")
     by = str(facts.response.get("cancelled_by", "")).replace("_", " ")
     parts = [finish, size(written), count(keepalives, "keepalive") if keepalives else "", by]

@@ -64,6 +64,17 @@ def test_contents_stand_below_the_calls() -> None:
     assert shown[-3:] == ["t c1", 'arguments: {"a": 1}', "content: " + "x" * 591 + "..."]
 
 
+@pytest.mark.contract("BX-10")
+def test_a_call_that_the_operator_edited_is_shown_with_what_ran() -> None:
+    call = event("tool_call", call_id="c1", name="t", leg=1, bytes=2, arguments='{"a": 1}')
+    result = event("tool_result", 9, call_id="c1", name="t", success=True, edited=True)
+    shown = text(views.tools(facts(HEAD, call, result | {"arguments": '{"a": 2}', "content": "two"})))
+    assert shown[-4:] == ["t c1", 'arguments: {"a": 1}', 'edited by the operator: {"a": 2}', "content: two"]
+    assert text(views.tools(facts(HEAD, result)))[-2:] == ["t c1", "edited by the operator"]
+    assert views.is_decision(result)
+    assert text(views.permissions([result]))[-1].endswith("edited by the operator")
+
+
 def test_times_are_shown_as_a_waterfall() -> None:
     shown = text(figures.timing(facts(*TURN)))
     assert shown[0].split() == ["step", "from", "ms", "took", "ms", "0", "to", "1.9", "s"]

@@ -14,7 +14,7 @@ from werkzeugkoppler import exchange
 from werkzeugkoppler.endpoints.approval import Approval
 from werkzeugkoppler.endpoints.call import Call
 from werkzeugkoppler.endpoints.leg_trace import LegTrace
-from werkzeugkoppler.endpoints.traced import DENIED_STATUS, traced
+from werkzeugkoppler.endpoints.traced import DENIED_STATUS, Outcome, traced
 from werkzeugkoppler.errors import UpstreamError
 from werkzeugkoppler.labels import Link
 from werkzeugkoppler.tools.tool import Progress, Tool, ToolResult
@@ -127,7 +127,7 @@ class Effects:
         is_called = {"call_id": call.id, "name": call.name}
         with traced(trace, "tool_result", if_cancelled="tool_cancelled", **is_called) as outcome:
             denied = self._approval.denied(call.name)
-            text = outcome.of(await self._act(call, number, tell), denied=denied)
+            text = outcome.of(await self._act(call, number, tell, outcome), denied=denied)
             if outcome.is_denied:
                 self._denied.append(call.name)
             return text
@@ -138,17 +138,23 @@ class Effects:
             return None
         return self._approval.refused(self._denied)
 
-    async def _act(self, call: ToolCall, number: int, tell: Tell) -> tuple[int, str] | None:
+    async def _act(self, call: ToolCall, number: int, tell: Tell, outcome: Outcome) -> tuple[int, str] | None:
         """See `exchange.act`."""
         tool = self._approval.tools.get(call.name)
         if tool is None:
             return 404, ToolResult(False, f"Unknown tool '{call.name}'").text()
         more = {"source": tool.source, "tool": tool.name, "call_id": call.id}
-        what = exchange.Act("tool", tool.source, tool.name, self._approval.body(call), more)
+        shown = self._approval.body(call).encode("utf-8", "replace").decode()  # as a flow has it
+        what = exchange.Act("tool", tool.source, tool.name, shown, more)
         if (refusal := self._approval.refusal(call)) is not None:
             return await exchange.act(self._link(number), what, partial(_refuse, refusal))
         question = self._approval.question(call, number, tell)
-        return await exchange.act(self._link(number), what, partial(perform, tool, tell), question)
+
+        async def run(arguments: str) -> tuple[int, str]:
+            outcome.edited = arguments if arguments != shown else None
+            return await perform(tool, tell, arguments)
+
+        return await exchange.act(self._link(number), what, run, question)
 
     def _link(self, number: int) -> Link:
         return replace(self._call.link, leg=number)

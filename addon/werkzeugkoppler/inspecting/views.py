@@ -8,6 +8,7 @@ from werkzeugkoppler.inspecting.facts import Facts, Span, number
 from werkzeugkoppler.inspecting.reading import Event
 from werkzeugkoppler.inspecting.words import MAX_VALUE_CHARS, count, duration, event_line, size, state
 
+EDITED = "edited by the operator"
 REFUSALS = (401, 403)
 """Status codes by which somebody is told that he may not."""
 
@@ -58,14 +59,15 @@ def permissions(decisions: Sequence[Event]) -> list[Block]:
     Args:
         decisions: The events about it; see `is_decision`.
     """
-    lines = [event_line(event) for event in decisions]
+    lines = [event_line(event) + (f"  {EDITED}" if event.get("edited") else "") for event in decisions]
     return [Lines(lines or ["(no permission events in this trace)"])]
 
 
 def is_decision(event: Event) -> bool:
-    """Whether an event tells of a permission: asked for, given, denied."""
+    """Whether an event tells of a permission: asked for, given, denied, given for something else."""
     is_refusal = event["type"] == "error" and event.get("status_code") in REFUSALS
-    return event["type"].startswith(("permission_", "auth_check_")) or bool(event.get("denied")) or is_refusal
+    is_operators = bool(event.get("denied") or event.get("edited"))
+    return event["type"].startswith(("permission_", "auth_check_")) or is_operators or is_refusal
 
 
 def tokens(usage: Any) -> str:
@@ -142,8 +144,11 @@ def _step(span: Span) -> tuple[str | Cell, ...]:
 
 
 def _said(span: Span) -> list[str | Cell]:
-    said = ((span.call, "arguments"), (span.event, "content"))
-    texts = [f"{key}: {event[key]}" for event, key in said if key in event]
+    ended = span.event if span.event is not span.call else {}
+    texts = [f"arguments: {span.call['arguments']}"] if "arguments" in span.call else []
+    if ended.get("edited"):
+        texts.append(f"{EDITED}: {ended['arguments']}" if "arguments" in ended else EDITED)
+    texts += [f"content: {ended['content']}"] if "content" in ended else []
     cut = [
         text if len(text) <= 10 * MAX_VALUE_CHARS else f"{text[: 10 * MAX_VALUE_CHARS]}..." for text in texts
     ]

@@ -9,9 +9,10 @@ import anyio
 import pytest
 from mitmproxy import http
 from mitmproxy.test import tflow
+from mitmproxy.utils.asyncio_utils import create_task
 
 from werkzeugkoppler.delivery import Delivery
-from werkzeugkoppler.endpoints.call import Outlet
+from werkzeugkoppler.endpoints.call import Outlet, Reply
 from werkzeugkoppler.errors import Headers
 from werkzeugkoppler.source import Source
 from werkzeugkoppler.visit import Visit, Visits
@@ -67,3 +68,28 @@ async def test_what_a_client_got_that_left_in_the_middle_is_counted(scene: Scene
         scene.visits.leave(scene.flow.client_conn)
     assert scene.response["bytes_written"] == len("hello")
     assert (scene.response["cancelled"], scene.response["cancelled_by"]) == (True, "client_left")
+
+
+@pytest.mark.contract("OW-69")
+async def test_an_answer_that_a_stop_broke_off_was_cancelled_by_it(scene: Scene) -> None:
+    async with scene.streaming() as reader:
+        scene.visit.break_off()
+        told = await reader.readuntil(b"0\r\n\r\n")
+        scene.flow.response = http.Response.make(200)  # as mitmproxy has streamed it
+        scene.visits.end(scene.visit, scene.flow)
+    assert b'"stopping"' in told
+    assert (scene.response["cancelled"], scene.response["cancelled_by"]) == (True, "shutdown")
+    assert scene.response["status_code"] == 200 and scene.response["bytes_written"] > len("hello")
+
+
+@pytest.mark.contract("OW-69")
+async def test_an_answer_that_has_ended_is_not_broken_off(scene: Scene) -> None:
+    async def answer() -> Reply:
+        return Reply(200, (), b"")
+
+    scene.visit.task = create_task(answer(), name="turn", keep_ref=True)
+    await scene.visit.task
+    scene.visit.break_off()
+    scene.flow.response = http.Response.make(200, b"Hello.")
+    scene.visits.end(scene.visit, scene.flow)
+    assert scene.response["cancelled"] is False and scene.response["bytes_written"] == len("Hello.")

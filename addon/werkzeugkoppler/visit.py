@@ -81,10 +81,8 @@ class Visit:
 
     def break_off(self) -> None:
         """End what answers it; whoever waits for that tells the client."""
-        self.is_broken_off = True
         task = self.writing or self.task
-        if task is not None:
-            task.cancel()
+        self.is_broken_off = task is None or task.cancel()  # not what has ended, and is on its way
 
     def note_request(self) -> None:
         """Trace what is known of any request from its head, once; a chat's is told by its endpoint."""
@@ -245,7 +243,8 @@ class Visits:
 def _trace_end(visit: Visit, flow: http.HTTPFlow | None, why: str) -> None:
     visit.note_request()
     response = flow.response if flow is not None else None
-    is_cancelled = flow is None or flow.error is not None
+    why = "shutdown" if visit.is_broken_off else why
+    is_cancelled = flow is None or flow.error is not None or visit.is_broken_off
     body = len(response.raw_content or b"") if response is not None else 0
     visit.trace.add(
         "proxy_response",

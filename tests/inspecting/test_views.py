@@ -48,6 +48,14 @@ def test_a_running_request_has_a_summary() -> None:
     assert "status   running" in shown and "retries  4" in shown
 
 
+@pytest.mark.contract("BX-05")
+def test_a_leg_that_was_broken_off_is_shown_with_what_came_of_it() -> None:
+    asked = event("leg_request", 5, leg=1, bytes=500)
+    leg = event("leg", 800, leg=1, cancelled=True, bytes=2100, first_delta_ms=20, duration_ms=790)
+    row = text(views.summary(facts(HEAD, REQUEST, asked, leg)))[-1]
+    assert row.split("  ") == ["leg 1", "cancelled", "790 ms", "first delta after 20 ms, 2.1 kB had come"]
+
+
 @pytest.mark.contract("OW-36")
 def test_calls_of_tools_are_shown_with_results_times_and_sizes() -> None:
     assert text(views.tools(facts(*TURN))) == [

@@ -1,5 +1,6 @@
 """What a turn does to the world: legs and tool calls, each an exchange that is traced."""
 
+import asyncio
 import json
 import logging
 from collections import Counter
@@ -80,18 +81,24 @@ class Effects:
         headers = (*JSON_HEADERS, ("accept", accept))
         request = HttpRequest("POST", f"{upstream.base_url}/v1/chat/completions", headers, body)
         link = self._link(number)
-        async with exchange.leg(link, request, upstream.send, repairs_of, **self._made) as answer:
-            if not 200 <= answer.status < 300:
-                raise await read_refusal(answer)
-            kind = media_type(answer.headers)
-            if answer.status in NO_CONTENT or kind == "text/html":
-                raise UpstreamError(
-                    f"the upstream answered {answer.status} with {kind or 'nothing'}, no completion"
-                )
-            is_stream = kind == EVENT_STREAM or (self._stream and not kind.endswith("json"))
-            self._legs.accepted()
-            yield _UpstreamReply(is_stream, self._legs.noting(answer.pieces))
-            answer.note_repairs(self._repairs())
+        came: exchange.LegAnswer | None = None
+        try:
+            async with exchange.leg(link, request, upstream.send, repairs_of, **self._made) as answer:
+                if not 200 <= answer.status < 300:
+                    raise await read_refusal(answer)
+                kind = media_type(answer.headers)
+                if answer.status in NO_CONTENT or kind == "text/html":
+                    raise UpstreamError(
+                        f"the upstream answered {answer.status} with {kind or 'nothing'}, no completion"
+                    )
+                is_stream = kind == EVENT_STREAM or (self._stream and not kind.endswith("json"))
+                self._legs.accepted()
+                came = answer
+                yield _UpstreamReply(is_stream, self._legs.noting(answer.pieces))
+                answer.note_repairs(self._repairs())
+        except (asyncio.CancelledError, GeneratorExit):  # the client left
+            self._legs.broken_off(came.so_far if came is not None else None)
+            raise
 
     async def wait(self, number: int, error: UpstreamError, seconds: float) -> None:
         """See `asking.Wait`."""

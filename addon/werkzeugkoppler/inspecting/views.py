@@ -137,6 +137,8 @@ def _step(span: Span) -> tuple[str | Cell, ...]:
         more = [tokens(event.get("usage")), *map(str, event.get("repairs") or ())]
         if "first_delta_ms" in event:
             more.insert(0, f"first delta after {duration(number(event, 'first_delta_ms'))}")
+        if event["type"] == "leg" and "bytes" in event:
+            more.append(f"{size(number(event, 'bytes'))} had come")
     elif "bytes" in event and span.state != "running":
         more = [size(number(event, "bytes"))]
     name = span.name if span.kind == "command" else f"{span.kind} {span.name}"

@@ -47,6 +47,12 @@ class LegAnswer(MadeAnswer):
     flow: http.HTTPFlow | None = None
     """As long as it is open: that of a stream which is coming in."""
 
+    @property
+    def so_far(self) -> bytes | None:
+        """What has come of a stream, once it is broken off."""
+        response = self.flow.response if self.flow is not None else None
+        return response.raw_content if response is not None else None
+
     def note_repairs(self, repairs: Sequence[str]) -> None:
         """Write on the flow what had to be mended in its answer (BX-02).
 

@@ -151,7 +151,7 @@ class Approval:
         return ToolResult(False, text + advice, {"action": name, "missing": list(needed)}).text()
 
     def _permission_tool(self) -> Tool:
-        costs = tuple(dict.fromkeys(cost for costs in self._needed.values() for cost in costs))
+        costs = self._every_cost()
         return Tool(
             SOURCE,
             REQUEST_PERMISSION,
@@ -165,9 +165,10 @@ class Approval:
         """Give what was asked for, by somebody who let the request go (OW-61)."""
         asked = permission.read(values, self._needed)
         if not asked.costs:
-            reason = "the request names no category"
+            reason = "no tool needs what the request names"
             self._trace.add("permission_denied", tool=REQUEST_PERMISSION, reason=reason)
-            return ToolResult(True, permission.answer(None, reason, None))
+            known = ", ".join(self._every_cost())
+            return ToolResult(True, permission.answer(None, f"{reason}: it can be {known}", None))
         grant = Grant(f"grant_{secrets.token_hex(8)}", Scope.of(asked.scope), frozenset(asked.costs))
         self._grants.add(grant)
         self._trace.add(
@@ -175,7 +176,7 @@ class Approval:
             tool=REQUEST_PERMISSION,
             grant_id=grant.id,
             scope=grant.scope,
-            costs=self._known(asked.costs),
+            costs=list(asked.costs),
         )
         note = NOT_KEPT if asked.note is None and asked.scope == PERSISTENT else asked.note
         return ToolResult(True, permission.answer(grant.scope, note, grant.id))
@@ -184,11 +185,11 @@ class Approval:
         if not self._asks(call.name):
             return {}
         asked = permission.read_text(call.arguments, self._needed)
-        return {"scope": Scope.of(asked.scope), "costs": self._known(asked.costs)}
+        return {"scope": Scope.of(asked.scope), "costs": list(asked.costs)}
 
-    def _known(self, costs: Iterable[str]) -> list[str]:
-        """What may stand in a trace, which holds no words of a model's."""
-        return [cost for cost in costs if any(cost in needed for needed in self._needed.values())]
+    def _every_cost(self) -> tuple[str, ...]:
+        """All that can be asked for."""
+        return tuple(dict.fromkeys(cost for costs in self._needed.values() for cost in costs))
 
     def _note(self, what: str, call: ToolCall, **fields: Any) -> None:
         self._trace.add(f"permission_{what}", tool=call.name, call_id=call.id, **fields)

@@ -1,5 +1,6 @@
 """What a turn does to the world: legs and tool calls, each an exchange that is traced."""
 
+import asyncio
 import json
 import logging
 import time
@@ -15,7 +16,7 @@ from werkzeugkoppler import exchange
 from werkzeugkoppler.endpoints.approval import Approval
 from werkzeugkoppler.endpoints.call import Call
 from werkzeugkoppler.endpoints.leg_trace import LegTrace
-from werkzeugkoppler.endpoints.traced import DENIED_STATUS, traced
+from werkzeugkoppler.endpoints.traced import DENIED_STATUS, Outcome, traced
 from werkzeugkoppler.errors import UpstreamError
 from werkzeugkoppler.flows import Kill
 from werkzeugkoppler.labels import Link, Plain
@@ -88,11 +89,17 @@ class Effects:
         headers = (*JSON_HEADERS, ("accept", accept))
         request = HttpRequest("POST", f"{upstream.base_url}/v1/chat/completions", headers, body)
         link = self._link(number)
-        async with exchange.leg(link, request, upstream.send, repairs_of, **self._made) as answer:
-            is_stream = await accepted(answer, is_stream_asked=self._stream)
-            self._legs.accepted()
-            yield UpstreamReply(is_stream, self._legs.noting(answer.pieces))
-            answer.note_repairs(self._repairs())
+        came: exchange.LegAnswer | None = None
+        try:
+            async with exchange.leg(link, request, upstream.send, repairs_of, **self._made) as answer:
+                is_stream = await accepted(answer, is_stream_asked=self._stream)
+                self._legs.accepted()
+                came = answer
+                yield UpstreamReply(is_stream, self._legs.noting(answer.pieces))
+                answer.note_repairs(self._repairs())
+        except (asyncio.CancelledError, GeneratorExit):  # the client left
+            self._legs.broken_off(came.so_far if came is not None else None)
+            raise
 
     async def wait(self, number: int, error: UpstreamError, seconds: float) -> None:
         """See `asking.Wait`."""
@@ -127,7 +134,8 @@ class Effects:
         )
         is_called = {"call_id": call.id, "name": call.name}
         with traced(trace, "tool_result", if_cancelled="tool_cancelled", **is_called) as outcome:
-            text = outcome.of(await self._act(call, number, tell), partial(self._approval.killed, call.name))
+            done = await self._act(call, number, tell, outcome)
+            text = outcome.of(done, partial(self._approval.killed, call.name))
             if outcome.is_denied:
                 self._denied.append(call.name)
             return text
@@ -138,7 +146,7 @@ class Effects:
             return None
         return self._approval.refused(self._denied)
 
-    async def _act(self, call: ToolCall, number: int, tell: Tell) -> tuple[int, str] | Kill:
+    async def _act(self, call: ToolCall, number: int, tell: Tell, outcome: Outcome) -> tuple[int, str] | Kill:
         """See `exchange.act`."""
         tool = self._approval.tools.get(call.name)
         if tool is None:
@@ -148,12 +156,18 @@ class Effects:
         more: dict[str, Plain] = {"source": tool.source, "tool": tool.name, "call_id": call.id, "said": said}
         if lacks := self._approval.lacking(call.name):
             more["lacks"] = lacks
-        what = exchange.Act("tool", tool.source, tool.name, self._approval.body(call), more)
+        shown = self._approval.body(call).encode("utf-8", "replace").decode()  # as a flow has it
+        what = exchange.Act("tool", tool.source, tool.name, shown, more)
         if (refusal := self._approval.refusal(call)) is not None:
             done = await exchange.act(self._link(number), what, partial(_refuse, refusal))
             return Kill.BEFORE if isinstance(done, Kill) else done
         question = self._approval.question(call, number, tell)
-        return await exchange.act(self._link(number), what, partial(perform, tool, tell), question)
+
+        async def run(arguments: str) -> tuple[int, str]:
+            outcome.edited = arguments if arguments != shown else None
+            return await perform(tool, tell, arguments)
+
+        return await exchange.act(self._link(number), what, run, question)
 
     def _link(self, number: int) -> Link:
         return replace(self._call.link, leg=number)

@@ -89,3 +89,38 @@ def test_a_flow_that_is_replayed_is_named_anew() -> None:
     assert flow.comment == "turn 1a2b3c · 2 legs · stop"
     labels.begin(flow, {"turn": "ffffffffff", "kind": "client", "leg": 0}, "client")
     assert flow.comment == "client · turn ffffff"
+
+
+def test_an_exchange_that_is_done_again_forgets_what_was_told_of_its_old_answer() -> None:
+    flow = flow_of("leg", "leg 1", 1)
+    labels.note_repairs(flow, ["a call had no id"])
+    labels.note_arrivals(flow, [[5, 1]])
+    ended(flow, 200, b"")
+    labels.begin_again(flow)
+    assert flow.comment == "leg 1 · turn 1a2b3c" and flow.marked == labels.MARKERS["leg"]
+    assert not {"repairs", "arrivals"} & flow.metadata[labels.METADATA].keys()
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        None,
+        "tool",
+        {},
+        {"turn": "1a", "kind": "tool", "leg": 1},
+        {"turn": "1a", "kind": ["tool"], "leg": 1, "label": "x"},
+        {"turn": "1a", "kind": "client", "leg": 0, "label": "client"},
+    ],
+)
+def test_what_a_file_says_of_a_flow_is_no_exchange_unless_it_is_one(link: object) -> None:
+    flow = flow_of("tool", "it")
+    assert labels.exchange_of(flow) is flow.metadata[labels.METADATA]
+    flow.metadata[labels.METADATA] = link
+    assert labels.exchange_of(flow) is None
+
+
+@pytest.mark.contract("BX-09")
+def test_a_comment_is_printable_whatever_others_call_things() -> None:
+    flow = flow_of("tool", "search/\x1b[2J\u202e\nfind")
+    assert flow.comment == "search/·[2J· find · leg 1 · turn 1a2b3c"
+    assert ended(flow, 200, b"")[0].startswith("search/·[2J· find · ok · ")

@@ -12,7 +12,7 @@ FILES = sorted((ADDON / PACKAGE).rglob("*.py"))
 
 LAYERS = (
     {"main", "cli"},
-    {"doctor", "inspecting", "explain"},
+    {"doctor", "inspecting", "explain", "playing"},
     {"launched"},
     {"proxy"},
     {"delivery"},
@@ -20,6 +20,7 @@ LAYERS = (
     {"admission"},
     {"visit"},
     {
+        "again",
         "source",
         "upload",
         "start",
@@ -32,6 +33,7 @@ LAYERS = (
         "views",
         "webpage",
         "retention",
+        "ending",
     },
     {"endpoints"},
     {"stacks"},
@@ -58,6 +60,7 @@ HOMES = {
         "launched",
         "proxy",
         "admission",
+        "again",
         "recording",
         "options",
         "hooktable",
@@ -70,6 +73,7 @@ HOMES = {
         "delivery",
         "logs",
         "payloads",
+        "playing",
         "retention",
         "webpage",
     },

@@ -59,6 +59,18 @@ def test_a_trace_that_is_written_again_goes_on_in_its_file(tmp_path: Path) -> No
     assert len(lines(tmp_path)) == 4
 
 
+@pytest.mark.contract("OW-26", "OW-32")
+def test_a_trace_that_goes_on_in_another_folder_says_again_what_format_it_is(tmp_path: Path) -> None:
+    item, elsewhere = trace(), tmp_path / "elsewhere"
+    write(tmp_path, item)
+    for text in ("a", "b"):
+        item.add("request", text=text)
+        write(elsewhere, item)
+    first, *rest = lines(elsewhere)
+    assert first == lines(tmp_path)[0]
+    assert [event.get("text") for event in rest] == ["a", "b"]
+
+
 def test_any_value_is_written(tmp_path: Path) -> None:
     write(tmp_path, trace(path=Path("x"), half="\ud83d"))
     assert lines(tmp_path)[1] | {"path": "x", "half": "?"} == lines(tmp_path)[1]

@@ -7,11 +7,15 @@ import pytest
 
 from tests.endpoints.outlet import KeptOutlet
 from werkzeugkoppler.endpoints.call import Outlet, Reply, Streamed
-from werkzeugkoppler.errors import Headers
+from werkzeugkoppler.errors import ApiError, Headers
 from werkzeugkoppler.upload import Upload, write_reply
 
 OURS = (("x-trace", "t1"),)
 REPLY = Reply(201, (("a", "b"),), b"body")
+
+
+def nothing(error: ApiError) -> None:
+    """Nobody is to be told."""
 
 
 async def answered(upload: Upload) -> KeptOutlet:
@@ -22,13 +26,13 @@ async def answered(upload: Upload) -> KeptOutlet:
 
 
 async def test_a_body_is_collected_and_not_handed_on() -> None:
-    upload = Upload(10)
+    upload = Upload(10, nothing)
     assert [upload(piece) for piece in (b"12345", b"67890", b"")] == [[], [], []]
     assert (upload.body(), upload.is_open) == (b"1234567890", True)
 
 
 async def test_a_body_that_is_too_large_is_refused_while_it_comes() -> None:
-    upload = Upload(10)
+    upload = Upload(10, nothing)
     assert upload(b"x" * 11) == []
     assert not upload.is_open
     outlet = await answered(upload)
@@ -37,14 +41,14 @@ async def test_a_body_that_is_too_large_is_refused_while_it_comes() -> None:
 
 
 async def test_what_follows_a_refusal_is_not_kept() -> None:
-    upload = Upload(10)
+    upload = Upload(10, nothing)
     for _ in range(3):
         assert upload(b"x" * 11) == []
     assert upload.body() == b""
 
 
 async def test_the_first_answer_stands() -> None:
-    upload = Upload(10)
+    upload = Upload(10, nothing)
     upload.answer(REPLY)
     upload.answer(Reply(500, (), b"late"))
     outlet = await answered(upload)
@@ -52,7 +56,7 @@ async def test_the_first_answer_stands() -> None:
 
 
 async def test_an_answer_is_written_once_it_is_known() -> None:
-    upload = Upload(10)
+    upload = Upload(10, nothing)
     outlet = KeptOutlet()
     with anyio.fail_after(5):
         async with anyio.create_task_group() as tasks:

@@ -1,27 +1,24 @@
 """Whether a client's request is let in, from its head alone."""
 
+import re
+
 from mitmproxy import http
 
+from werkzeugkoppler import again
 from werkzeugkoppler.config.schema import Settings
 from werkzeugkoppler.endpoints import routes
 from werkzeugkoppler.errors import ApiError
 from werkzeugkoppler.gate import auth
 from werkzeugkoppler.gate.limits import Slots, check_size
 from werkzeugkoppler.gate.redact import REMOVED, query_without_keys
-from werkzeugkoppler.labels import METADATA
 from werkzeugkoppler.visit import Visit
 from werkzeugkoppler.wire.http import EXPLAIN_HEADER
 
-REDACTED_HEADERS = (
-    "authorization",
-    "proxy-authorization",
-    "x-api-key",
-    "api-key",
-    "x-goog-api-key",
-    "x-auth-token",
-    "cookie",
+_IS_KEY = re.compile(
+    r"(?:.*-)?(?:authorization|api-?key|token|secret|password|cookie)", re.IGNORECASE | re.DOTALL
 )
-"""A flow is saved, exported and looked at: what is in these is taken out (BX-17)."""
+"""The names of headers that hold keys. A flow is saved, exported and looked at: what is in these is taken
+out (BX-17)."""
 
 
 def admit(
@@ -36,9 +33,10 @@ def admit(
         ApiError: It is not let in.
     """
     headers = flow.request.headers
-    if METADATA in flow.metadata and flow.metadata[METADATA]["kind"] != "client":
-        problem = "this is a part of a turn: replay the client's request instead"
-        raise ApiError(409, problem, code="not_a_client_request")
+    if visit.replay_of is not None:
+        visit.note_request()
+        visit.route = again.route(flow)
+        return
     visit.link.mark(flow, "client", "client")
     # Only mitmproxy's own user can replay, and the key is no longer in the flow.
     key = None if flow.is_replay == "request" else settings.service_api_key
@@ -66,9 +64,11 @@ def redact(flow: http.HTTPFlow, settings: Settings | None) -> None:
         settings: Whose keys are taken out wherever they stand in the head.
     """
     request = flow.request
-    for name in REDACTED_HEADERS:
-        if name in request.headers:
-            request.headers[name] = REMOVED
+    for name in {name.lower() for name in request.headers.keys() if _IS_KEY.fullmatch(name)}:
+        request.headers[name] = REMOVED
+    page, query, _ = request.headers.get("referer", "").partition("?")
+    if query:
+        request.headers["referer"] = f"{page}?{REMOVED}"
     if "?" in request.path:
         request.path = query_without_keys(request.path)  # none is read here (OW-05)
     for secret in (secret.encode() for secret in (settings.secrets if settings is not None else ())):

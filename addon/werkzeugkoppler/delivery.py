@@ -44,7 +44,8 @@ class Delivery:
         self._visits.refuse(visit, error)
         reply = error_reply(error)
         headers = flow.request.headers
-        if announced(headers.get("content-length")) or "transfer-encoding" in headers:
+        has_body = announced(headers.get("content-length")) or "transfer-encoding" in headers
+        if has_body and flow.is_replay != "request":  # then the body is here
 
             async def write(outlet: Outlet, headers: Headers) -> None:
                 outlet.is_last = True
@@ -59,6 +60,7 @@ class Delivery:
         """Park an answer, and point the flow at it."""
 
         async def answerer(outlet: Outlet) -> None:
+            visit.outlet = outlet
             try:
                 await write_to_end(visit, outlet, write)
             except asyncio.CancelledError:

@@ -1,14 +1,15 @@
 """Flows that wait for somebody: held by a filter, or until an operator has decided on them (BX-10, BX-11)."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from anyio import move_on_after
+from anyio import CancelScope, move_on_after
 from mitmproxy import ctx, http
 from mitmproxy.hooks import UpdateHook
 
-from werkzeugkoppler.flows import is_killed
+from werkzeugkoppler.flows import Killed, is_killed
 
 KILL_SECONDS = 0.2
 """How soon it is noticed that a flow was killed while it was held, or while its work was done."""
@@ -78,3 +79,38 @@ def let_go(flow: http.HTTPFlow) -> None:
     if flow.intercepted:
         flow.resume()
         ctx.master.addons.trigger(UpdateHook([flow]))
+
+
+async def unless_killed[T](flow: http.HTTPFlow, work: Awaitable[T]) -> T:
+    """Do the work; a kill of the flow, which wakes nobody either, breaks it off.
+
+    Raises:
+        Killed: It was.
+    """
+    scope = CancelScope()
+    lookout = _Lookout(flow, scope)
+    try:
+        with scope:
+            return await work
+    finally:
+        lookout.end()
+    raise Killed
+
+
+class _Lookout:
+    """Cancels a scope once a flow is killed."""
+
+    def __init__(self, flow: http.HTTPFlow, scope: CancelScope) -> None:
+        self._flow = flow
+        self._scope = scope
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(KILL_SECONDS, self._look)
+
+    def end(self) -> None:
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        if self._flow.error is not None:
+            self._scope.cancel()
+        else:
+            self._timer = self._loop.call_later(KILL_SECONDS, self._look)

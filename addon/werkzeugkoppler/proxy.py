@@ -14,12 +14,12 @@ from functools import partial
 from pathlib import Path
 
 from anyio import move_on_after, to_thread
-from mitmproxy import connection, http
+from mitmproxy import command, connection, ctx, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.exceptions import OptionsError
 from mitmproxy.utils.asyncio_utils import create_task
 
-from werkzeugkoppler import options, views, webpage
+from werkzeugkoppler import ending, labels, options, views, webpage
 from werkzeugkoppler.admission import admit, redact, wants_explanation
 from werkzeugkoppler.config import load
 from werkzeugkoppler.config.schema import Settings
@@ -28,8 +28,10 @@ from werkzeugkoppler.delivery import Delivery
 from werkzeugkoppler.drain import Drain, stopping
 from werkzeugkoppler.endpoints.call import Call, Reply, Streamed, error_reply
 from werkzeugkoppler.errors import ApiError, ConfigError, internal_error
+from werkzeugkoppler.flows import is_killed
 from werkzeugkoppler.gate.limits import Slots
 from werkzeugkoppler.held import let_go, released
+from werkzeugkoppler.labels import exchange_of
 from werkzeugkoppler.logs import Terminal
 from werkzeugkoppler.payloads import log_request, log_response
 from werkzeugkoppler.reload import Reloader
@@ -76,6 +78,7 @@ class Werkzeugkoppler:
         self._source = Source()
         self._slots = Slots()
         self._opened = asyncio.Event()
+        self._is_closed = False
         self._visits = Visits(self._source, log_request_line)
         self._drain = Drain(self._visits)
         self._delivery = Delivery(self._source, self._visits)
@@ -103,6 +106,7 @@ class Werkzeugkoppler:
     def running(self) -> None:
         if not self._is_launched:
             options.pin()
+        ending.watch(lambda: self._is_closed)
         webpage.apply()
         create_task(self._open(), name="werkzeugkoppler start", keep_ref=True)
 
@@ -122,7 +126,8 @@ class Werkzeugkoppler:
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         authorization = flow.request.headers.get("authorization")
-        redact(flow, self._settings)  # first: what mitmproxy has refused by now is recorded too
+        if exchange_of(flow) is None:
+            redact(flow, self._settings)  # first: what mitmproxy has refused by now is recorded too
         if flow.response or flow.error or not flow.live:
             return
         visit = self._visits.receive(flow)
@@ -131,8 +136,8 @@ class Werkzeugkoppler:
             admit(flow, visit, authorization, self._settings, self._slots)
             self._visits.let_in(visit)
             self._drain.check()
-            if "transfer-encoding" in flow.request.headers:
-                visit.upload = Upload(self._settings.max_request_bytes)
+            if "transfer-encoding" in flow.request.headers and visit.replay_of is None:
+                visit.upload = Upload(self._settings.max_request_bytes, visit.note_refusal)
                 flow.request.stream = visit.upload
                 self._delivery.stream(flow, visit, visit.upload.write)
 
@@ -162,7 +167,8 @@ class Werkzeugkoppler:
             if not visit.is_broken_off:
                 raise
             reply = self._told(visit, stopping())
-        if not visit.is_over:  # the client may have left since the task ended
+        is_ended = visit.is_over or (visit.replay_of is not None and is_killed(flow))
+        if not is_ended:  # the client may have left since the task ended
             self._delivery.give(flow, visit, reply)
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
@@ -174,6 +180,8 @@ class Werkzeugkoppler:
             if flow.request.is_http10 and flow.response.headers.pop("transfer-encoding", None):
                 flow.response.headers["connection"] = "close"  # the end of the connection is the body's end
         visit.put_back(flow)
+        if visit.replay_of is not None:
+            visit.name(flow, flow.response.status_code)  # where another addon has answered it
 
     def response(self, flow: http.HTTPFlow) -> None:
         log_response(flow, self._settings)
@@ -188,6 +196,12 @@ class Werkzeugkoppler:
 
     def client_disconnected(self, client: connection.Client) -> None:
         self._visits.leave(client)
+
+    @command.command("replay.client.stop")  # type: ignore[untyped-decorator]
+    def stop_replays(self) -> None:
+        """Clear the replay queue, and end the parts of turns that are done once more."""
+        ctx.master.addons.get("clientplayback").stop_replay()
+        self._visits.stop_replays()
 
     # How it starts and stops
 
@@ -237,6 +251,7 @@ class Werkzeugkoppler:
             await self._stacks.close()
         if self._visits.traces is not None:
             await to_thread.run_sync(self._visits.traces.close)
+        self._is_closed = True
 
     # What a request is, and whether it is let in
 
@@ -263,6 +278,8 @@ class Werkzeugkoppler:
             assert visit.route is not None
             body = flow.request.get_content(strict=False) or b""
             visit.hold = self._stacks.hold()
+            if visit.route.takes_slot:
+                labels.note_settings(flow, visit.hold.stack.kept_settings)
             call = Call(
                 visit.hold.stack,
                 visit.link,

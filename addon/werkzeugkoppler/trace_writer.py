@@ -69,7 +69,8 @@ class TraceWriter:
         self._keep = keep
         self._keeps_content = keeps_content
         self._secrets = frozenset(secrets)
-        self._waiting: queue.Queue[Trace | None] = queue.Queue(MAX_WAITING)
+        self._encode = json.JSONEncoder(ensure_ascii=False, default=self._plain).encode
+        self._waiting: queue.SimpleQueue[Trace | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="trace writer", daemon=True)
         self._closing = threading.Event()
         self._warned: dict[str, float] = {}
@@ -94,25 +95,22 @@ class TraceWriter:
     def close(self) -> None:
         """Write what waits, for `CLOSE_SECONDS` at the most."""
         self._closing.set()
-        try:
-            self._waiting.put(None, timeout=CLOSE_SECONDS)
-        except queue.Full:
-            return
-        self._thread.join(CLOSE_SECONDS)
+        self._waiting.put(None)
+        if self._thread.is_alive():
+            self._thread.join(CLOSE_SECONDS)
 
     def write(self, trace: Trace) -> None:
         """Have the events of a trace written; never blocks."""
         trace.has_room = self._has_room
         if trace.is_waiting:
             return
-        trace.is_waiting = True
-        try:
-            self._waiting.put_nowait(trace)
-        except queue.Full:
-            trace.is_waiting = False
+        if self._waiting.qsize() >= MAX_WAITING:
             for _ in self._taken(trace):
                 pass
             self._warn(LOST, "the disk is too slow")
+            return
+        trace.is_waiting = True
+        self._waiting.put(trace)
 
     def _has_room(self, size: int) -> bool:
         with self._content_lock:
@@ -148,19 +146,22 @@ class TraceWriter:
 
     def _append(self, trace: Trace) -> None:
         trace.is_waiting = False  # first: what is added from now on makes it wait again
-        lines = "".join(map(self._line, self._taken(trace))).encode("utf-8", "replace")
-        if not lines:
+        events = list(self._taken(trace))
+        if not events:
             return
-        directory = self._directory / REFUSED if trace.is_refused else self._directory
+        place = self._directory / REFUSED if trace.is_refused else self._directory
+        if trace.place not in (None, place):
+            events.insert(0, trace.head)  # the config has changed: it goes on in another file
+        lines = "".join(map(self._line, events)).encode("utf-8", "replace")
         try:
-            append(directory, trace.id, b"\n" + lines if trace.is_torn else lines)
+            append(place, trace.id, b"\n" + lines if trace.is_torn else lines)
         except OSError:
             trace.is_torn = True
             raise
         trace.is_torn = False
-        self._new_files += not trace.is_begun
+        self._new_files += trace.place != place
         self._new_bytes += len(lines)
-        trace.is_begun = True
+        trace.place = place
 
     def _taken(self, trace: Trace) -> Iterator[Mapping[str, Any]]:
         """The events that wait, which do so no longer."""
@@ -168,13 +169,13 @@ class TraceWriter:
             while True:
                 event = trace.events.popleft()
                 with self._content_lock:
-                    self._content_bytes -= sum(
-                        value.size for value in event.values() if isinstance(value, Content)
-                    )
+                    size = sum(value.size for value in event.values() if isinstance(value, Content))
+                    # Another writer may have counted it, before the config has changed.
+                    self._content_bytes = max(0, self._content_bytes - size)
                 yield event
 
     def _line(self, event: Mapping[str, Any]) -> str:
-        return json.dumps(event, ensure_ascii=False, default=self._plain) + "\n"
+        return self._encode(event) + "\n"
 
     def _plain(self, value: Any) -> str:
         return value.text(self._secrets) if isinstance(value, Content) else str(value)

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from werkzeugkoppler import __version__
@@ -82,8 +83,10 @@ class Trace:
     is_refused: bool = False
     is_waiting: bool = False
     """The writer has it in its queue."""
-    is_begun: bool = False
-    """The writer has made its file."""
+    head: dict[str, Any] = field(default_factory=dict)
+    """The event that each of its files begins with."""
+    place: Path | None = None
+    """The folder in which the writer has begun its file."""
     is_torn: bool = False
     """The last line in its file may be without its end."""
     has_room: Callable[[int], bool] = lambda size: True
@@ -134,6 +137,7 @@ def begin(
     trace.add(
         "trace_version", version=TRACE_VERSION, werkzeugkoppler_version=__version__, id=id, at=trace.began
     )
+    trace.head = trace.events[0]
     return trace
 
 

@@ -1,6 +1,7 @@
 """A request body of unknown length, counted while it comes in."""
 
 import asyncio
+from collections.abc import Callable
 
 from werkzeugkoppler.endpoints.call import Outlet, Reply, Streamed, error_reply
 from werkzeugkoppler.errors import ApiError, Headers
@@ -12,10 +13,15 @@ class Upload:
 
     mitmproxy would buffer a body without a length whatever its size. As the flow's `request.stream`
     this takes the pieces instead, hands none on, and answers 413 as soon as there are too many.
+
+    Args:
+        limit: Bytes.
+        note_refusal: Is told of that.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, note_refusal: Callable[[ApiError], None]) -> None:
         self._limit = limit
+        self._note_refusal = note_refusal
         self._pieces: list[bytes] = []
         self._size = 0
         self._reply: asyncio.Future[Reply | Streamed] = asyncio.get_running_loop().create_future()
@@ -29,6 +35,7 @@ class Upload:
                 check_size(self._size, self._limit)
             except ApiError as error:
                 self._pieces.clear()
+                self._note_refusal(error)
                 self.answer(error_reply(error))
         return []
 

@@ -16,8 +16,8 @@ from werkzeugkoppler.endpoints.routes import Route
 from werkzeugkoppler.errors import ApiError, Headers
 from werkzeugkoppler.gate.limits import Slot
 from werkzeugkoppler.labels import Link
-from werkzeugkoppler.retention import prune
-from werkzeugkoppler.source import Source
+from werkzeugkoppler.retention import Run, prune
+from werkzeugkoppler.source import Outlet, Source
 from werkzeugkoppler.stacks import Hold
 from werkzeugkoppler.trace_writer import TraceWriter
 from werkzeugkoppler.traces import Content, Trace, begin
@@ -52,10 +52,14 @@ class Visit:
     task: asyncio.Task[Reply | Streamed] | None = None
     writing: asyncio.Task[None] | None = None
     """Writes the answer to the source's connection."""
+    outlet: Outlet | None = None
+    """Where it is written to."""
     is_answered: bool = False
     is_broken_off: bool = False
     is_over: bool = False
     is_named: bool = False
+    replay_of: str | None = None
+    """The turn of which an exchange is done once more; nobody but mitmproxy's user waits for it."""
 
     @property
     def headers(self) -> Headers:
@@ -77,13 +81,13 @@ class Visit:
 
     def break_off(self) -> None:
         """End what answers it; whoever waits for that tells the client."""
-        self.is_broken_off = True
         task = self.writing or self.task
-        if task is not None:
-            task.cancel()
+        self.is_broken_off = task is None or task.cancel()  # not what has ended, and is on its way
 
     def note_request(self) -> None:
-        """Trace what is known of any request from its head; a chat's is told by its endpoint."""
+        """Trace what is known of any request from its head, once; a chat's is told by its endpoint."""
+        if self.trace.has("proxy_request"):
+            return
         path = self.address[3].partition(b"?")[0].decode("utf-8", "replace")  # a query may hold a key
         self.trace.add(
             "proxy_request",
@@ -91,8 +95,15 @@ class Visit:
             request_id=self.trace.id,
             client_addr=self.link.client_addr,
             method=self.method,
+            replay_of=self.replay_of,
             path=Content(path[:MAX_PATH_CHARS]),  # a base URL may be a key's place, by mistake
         )
+
+    def note_refusal(self, error: ApiError) -> None:
+        """Trace a request whose body is not looked at any more."""
+        self.is_answered = True
+        self.note_request()
+        self.trace.add_error(error)
 
     def put_back(self, flow: http.HTTPFlow) -> None:
         """Let the flow show what the client sent. Not before the answer: mitmproxy would carry it there."""
@@ -107,6 +118,9 @@ class Visit:
         if self.is_named or labels.METADATA not in flow.metadata:
             return
         self.is_named = True
+        if self.replay_of is not None:
+            labels.end(flow)
+            return
         is_failed = isinstance(outcome, str) or not 200 <= outcome < 300
         news = self.trace.tally.news()
         how = [str(outcome)] if is_failed else []
@@ -124,6 +138,7 @@ class Visits:
         """See `retention.prune`."""
         self._source = source
         self._log_line = log_line
+        self._since = time.time()
         self._of_flow: WeakKeyDictionary[http.HTTPFlow, Visit] = WeakKeyDictionary()
         self._of_client: dict[str, set[Visit]] = {}
 
@@ -131,10 +146,14 @@ class Visits:
         """A visit for a client's flow that has just come."""
         keeps_content = self.traces is not None and self.traces.keeps_content
         trace = begin(secrets.token_hex(8), keeps_content=keeps_content)
-        link = Link(flow.client_conn, trace.id, began=flow.timestamp_created)
+        is_replay = flow.is_replay == "request"
+        client = flow.client_conn.copy() if is_replay else flow.client_conn  # who asked once may leave now
+        link = Link(client, trace.id, began=flow.timestamp_created)
         visit = Visit(link, trace, time.monotonic(), _address(flow), flow.request.method)
+        if (exchange := labels.exchange_of(flow)) is not None:
+            visit.replay_of, visit.address = str(exchange["turn"]), _shown_address(flow)
         self._of_flow[flow] = visit
-        self._of_client.setdefault(flow.client_conn.id, set()).add(visit)
+        self._of_client.setdefault(client.id, set()).add(visit)
         return visit
 
     def let_in(self, visit: Visit) -> None:
@@ -145,8 +164,7 @@ class Visits:
     def refuse(self, visit: Visit, error: ApiError) -> None:
         """Note that a request was refused from its head alone (OW-30)."""
         visit.trace.is_refused = True
-        visit.note_request()
-        visit.trace.add_error(error)
+        visit.note_refusal(error)
         visit.trace.send_to(self._write)
 
     def get(self, flow: http.HTTPFlow) -> Visit | None:
@@ -170,7 +188,15 @@ class Visits:
         """Those that have not ended."""
         return [visit for visits in self._of_client.values() for visit in visits]
 
+    def stop_replays(self) -> None:
+        """End the exchanges that are done once more."""
+        for flow, visit in list(self._of_flow.items()):
+            if visit.replay_of is not None and not visit.is_over and flow.killable:
+                flow.kill()
+                labels.tell_view(flow)
+
     def end_all(self) -> None:
+        self.stop_replays()  # of what has no answer mitmproxy would make a request of its own
         for visit in self.under_way:
             self.end(visit, None, "shutdown")
 
@@ -198,10 +224,11 @@ class Visits:
             visit.task.cancel()
         self._log_end(visit, flow)
         _trace_end(visit, flow, why)
-        prune(self.keep_flows, self._running)
+        prune(self.keep_flows, self._run)
 
-    def _running(self) -> set[str]:
-        return {visit.link.turn for visits in self._of_client.values() for visit in visits}
+    def _run(self) -> Run:
+        running = {visit.link.turn for visit in self.under_way}
+        return Run(self._since, running, {visit.link.turn for visit in self._of_flow.values()})
 
     def _log_end(self, visit: Visit, flow: http.HTTPFlow | None) -> None:
         if self._log_line is not None:
@@ -216,16 +243,17 @@ class Visits:
 
 
 def _trace_end(visit: Visit, flow: http.HTTPFlow | None, why: str) -> None:
-    if not visit.trace.has("proxy_request"):
-        visit.note_request()
+    visit.note_request()
     response = flow.response if flow is not None else None
-    is_cancelled = flow is None or flow.error is not None
+    why = "shutdown" if visit.is_broken_off else why
+    is_cancelled = flow is None or flow.error is not None or visit.is_broken_off
+    body = len(response.raw_content or b"") if response is not None else 0
     visit.trace.add(
         "proxy_response",
         request_id=visit.trace.id,
         status_code=response.status_code if response is not None else None,
         duration_ms=round((time.monotonic() - visit.began) * 1000),
-        bytes_written=len(response.raw_content or b"") if response is not None else 0,
+        bytes_written=body if visit.outlet is None else visit.outlet.written,
         cancelled=is_cancelled,
         cancelled_by=why if is_cancelled else None,
         **visit.trace.closing,
@@ -244,3 +272,8 @@ def _address(flow: http.HTTPFlow) -> Address:
     data = flow.request.data
     host, port = (flow.client_conn.sockname or (data.host, data.port))[:2]
     return host, port, data.scheme, data.path
+
+
+def _shown_address(flow: http.HTTPFlow) -> Address:
+    data = flow.request.data
+    return data.host, data.port, data.scheme, data.path

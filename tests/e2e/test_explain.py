@@ -5,12 +5,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from tests.e2e.client import CHAT_PATH, Client, question
 from tests.e2e.declared import CALL_HELLO, HELLO
 from tests.e2e.launch import SERVICE_KEY, UPSTREAM_KEY
-from tests.e2e.proxy import Proxy, ended
+from tests.e2e.proxy import Proxy, ended, running
 from tests.fakes.answers import calls, says
 from tests.fakes.upstream import Upstream
 
@@ -30,6 +31,7 @@ def settings() -> dict[str, Any]:
         ],
         "last_user_message_readers": [{"name": "manuals", "command": "sh -c 'sleep 0.1; tr a-z A-Z'"}],
         "actions": [HELLO],
+        "allowed_direct_commands": ["touch"],
         "mcp_servers": [demo],
     }
 
@@ -61,10 +63,12 @@ async def test_what_is_told_is_what_is_asked(client: Client, upstream: Upstream,
 
 @pytest.mark.contract("BX-13")
 async def test_each_part_has_a_row_with_its_size(client: Client, upstream: Upstream) -> None:
-    explanation = await explained(client)
+    explanation = await explained(client, question(stream=True))
     found = rows(explanation)
     first = ["init message 1 (system)", "init message 2 (developer)", "reader manuals"]
-    assert sorted(found) == sorted([*first, "tools of demo", "tools of actions"])
+    fields = "fields: stream_options, n"
+    assert sorted(found) == sorted([*first, "tools of demo", "tools of actions", fields])
+    assert found[fields]["bytes"] == len(',"stream_options":{"include_usage":true},"n":1')
     message = json.loads(explanation["upstream"]["body"])["messages"][0]
     assert message["content"] == "Our manuals say HELLO?"
     size = len(json.dumps(message, separators=(",", ":")))
@@ -133,6 +137,16 @@ async def test_a_request_that_cannot_be_used_is_refused_as_ever(client: Client, 
     assert answer.status == 400 and answer.error["code"] == "missing_messages"
 
 
+@pytest.mark.contract("BX-13")
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_direct_command_is_neither_explained_nor_run(
+    client: Client, proxy: Proxy, upstream: Upstream, stream: bool
+) -> None:
+    answer = await client.send("POST", CHAT_PATH, question("@@ touch explained", stream=stream), EXPLAIN)
+    assert answer.status == 400 and answer.error["code"] == "direct_command"
+    assert not (proxy.folder / "explained").exists() and not upstream.requests
+
+
 async def test_a_body_too_long_for_a_diff_has_none(client: Client, upstream: Upstream) -> None:
     explanation = await explained(client, question("x" * 1024 * 1024))
     assert explanation["diff"] is None and explanation["total"]["bytes"] > 1024 * 1024
@@ -142,6 +156,18 @@ async def test_another_value_of_the_header_asks_for_nothing(client: Client, upst
     upstream.script(says("Hello."))
     answer = await client.send("POST", CHAT_PATH, question(), {"X-Werkzeugkoppler-Explain": "0"})
     assert answer.json["object"] == "chat.completion"
+
+
+@pytest.mark.contract("BX-13", "OW-61")
+async def test_the_tool_that_asks_for_permission_has_a_row(upstream: Upstream, tmp_path: Path) -> None:
+    settings = {"actions": [HELLO | {"costs": ["deploy"]}]}
+    async with running(tmp_path, upstream.url, settings) as proxy:
+        async with aiohttp.ClientSession(proxy.url) as session:
+            explanation = await explained(Client(session, SERVICE_KEY))
+    tools = json.loads(explanation["upstream"]["body"])["tools"]
+    assert [tool["function"]["name"] for tool in tools] == ["actions__hello", "request_permission"]
+    size = len(json.dumps(tools[1], ensure_ascii=False, separators=(",", ":")).encode())
+    assert rows(explanation)["tools of operator"]["bytes"] == size
 
 
 @pytest.mark.contract("BX-13")

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
@@ -127,6 +128,23 @@ async def test_a_request_that_is_refused_is_told(
     assert (events[1]["method"], events[1]["path"]) == (method, path.partition("?")[0])
     assert (events[2]["status_code"], events[2]["code"]) == (status, answer.error["code"])
     assert (events[3]["status_code"], events[3]["cancelled"]) == (status, False)
+
+
+@pytest.mark.contract("OW-30")
+async def test_a_body_in_chunks_that_is_refused_is_told(client: Client, proxy: Proxy) -> None:
+    async def parts() -> AsyncIterator[bytes]:
+        for _ in range(3):
+            yield b"x" * 50_000
+
+    answer = await client.send("POST", CHAT_PATH, parts())
+    events = await trace(proxy, answer.headers[TRACE_HEADER])
+    assert [event["type"] for event in events] == [
+        "trace_version",
+        "proxy_request",
+        "error",
+        "proxy_response",
+    ]
+    assert (events[2]["status_code"], events[2]["code"]) == (413, "request_too_large")
 
 
 async def test_a_key_in_a_path_is_not_kept(client: Client, proxy: Proxy) -> None:

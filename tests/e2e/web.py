@@ -48,6 +48,11 @@ class Web:
             shown: dict[str, Any] = await response.json()
         return shown
 
+    async def content(self, flow: Flow, message: str) -> bytes:
+        """The body of a message, which is `request` or `response`."""
+        async with self.session.get(f"/flows/{flow['id']}/{message}/content.data") as response:
+            return await response.read()
+
     async def events(self) -> str:
         """The log, as its page shows it."""
         async with self.session.get("/events") as response:

@@ -208,3 +208,27 @@ def test_no_value_of_an_event_harms_a_view(
             told = capsys.readouterr().out
             assert json.loads(told, parse_constant=pytest.fail) is not None if form else told
     assert main(["--dir", str(tmp_path), "--list"]) == 0
+
+
+def test_an_empty_id_is_no_trace(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--dir", str(folder), ""]) == 1
+    assert 'no session found for ""' in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_a_full_disk_is_told_in_a_line(folder: Path) -> None:
+    command = [sys.executable, "-m", "werkzeugkoppler.cli", "inspect", "--dir", str(folder), ID]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, env={"PYTHONPATH": str(ADDON)}, timeout=60
+        )
+    assert done.returncode == 1
+    (line,) = done.stderr.decode().splitlines()
+    assert "No space left on device" in line
+
+
+@pytest.mark.parametrize("price", ["nan", "-5", "inf", "x"])
+def test_a_price_is_a_number(price: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--dir", str(folder), ID, "--cost", "--dollar-per-1k-in", price])
+    assert "is no price" in capsys.readouterr().err

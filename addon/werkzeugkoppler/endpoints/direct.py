@@ -17,7 +17,7 @@ from werkzeugkoppler.direct.run import Ended, answering
 from werkzeugkoppler.endpoints.call import Call, Outlet, Reply, Streamed
 from werkzeugkoppler.endpoints.stream import write_stream
 from werkzeugkoppler.errors import ApiError, Headers
-from werkzeugkoppler.flows import Killed
+from werkzeugkoppler.flows import Kill, Killed
 from werkzeugkoppler.recording import MAX_ANSWER_BYTES
 from werkzeugkoppler.tools.process import child_environment
 from werkzeugkoppler.wire.chat import ChatRequest
@@ -35,28 +35,47 @@ async def direct(call: Call, request: ChatRequest, code: str) -> Reply | Streame
     settings = call.stack.settings
     refused: ApiError | None = None
     try:
-        # A line may be as long as 128 KiB, and nobody else waits while it is read.
-        patterns, which = settings.allowed_direct_commands, settings.direct_command_policy
-        await anyio.to_thread.run_sync(policy.check, code, patterns, which)
+        await _check(call, code)
     except ApiError as error:
-        call.trace.add("permission_denied", action="direct_command", by="direct_command_policy")
         if not request.stream:
             raise
         refused = error
-    else:
-        call.trace.add("permission_granted", action="direct_command", by="direct_command_policy")
     model = call.stack.configured_model_for(request.model) or call.stack.shown_model
     head = {"id": f"chatcmpl-{call.trace.id}", "created": int(time.time()), "model": model}
     run = _Run(call)
     if not request.stream:
-        return Reply(200, JSON_HEADERS, _completion(head, await run.whole(code)))
+        return Reply(200, JSON_HEADERS, completion(head, await run.whole(code)))
 
     async def write(outlet: Outlet, headers: Headers) -> None:
-        answer = _refused(head, refused) if refused else _streamed(head, run, code)
+        answer = _refused(head, refused) if refused else streamed(head, run.pieces(code), run.ended)
         seconds = settings.stream_keepalive_seconds
         await write_stream(outlet, answer, keepalive_seconds=seconds, headers=headers, trace=call.trace)
 
     return Streamed(write)
+
+
+async def command_again(call: Call, code: str) -> str:
+    """Run shell code that an operator replays; its answer.
+
+    Raises:
+        ApiError: It may not run, or could not.
+    """
+    await _check(call, code)
+    return await _Run(call).traced_whole(code)
+
+
+async def _check(call: Call, code: str) -> None:
+    """Let code pass, or refuse it, and trace that."""
+    settings = call.stack.settings
+    patterns, which = settings.allowed_direct_commands, settings.direct_command_policy
+    decided = {"action": "direct_command", "by": "direct_command_policy"}
+    try:
+        # A line may be as long as 128 KiB, and nobody else waits while it is read.
+        await anyio.to_thread.run_sync(policy.check, code, patterns, which)
+    except ApiError:
+        call.trace.add("permission_denied", **decided)
+        raise
+    call.trace.add("permission_granted", **decided)
 
 
 @dataclass(slots=True)
@@ -70,17 +89,19 @@ class _Run:
 
     async def whole(self, code: str) -> str:
         """The whole answer, as it may have been edited."""
-
-        async def perform(code: str) -> tuple[int, str]:
-            async with self._answering(code) as pieces:
-                return 200, await _joined(pieces)
-
         with self._traced(code):
-            done = await exchange.act(self.call.link, _act(code), perform)
-            self._note(done[1] if done else "")
-        if done is None:
-            raise _denied()
+            done = await exchange.act(self.call.link, _act(code), self._perform)
+            self._note("" if isinstance(done, Kill) else done[1])
+        if isinstance(done, Kill):
+            raise denied()
         return done[1]
+
+    async def traced_whole(self, code: str) -> str:
+        """The whole answer, of a command that has a flow already."""
+        with self._traced(code):
+            _, text = await self._perform(code)
+            self._note(text)
+        return text
 
     async def pieces(self, code: str) -> AsyncGenerator[str]:
         """The answer as it comes."""
@@ -92,7 +113,11 @@ class _Run:
                         self._note(text)
                         yield text
             except Killed as error:
-                raise _denied() from error
+                raise denied() from error
+
+    async def _perform(self, code: str) -> tuple[int, str]:
+        async with self._answering(code) as pieces:
+            return 200, await _joined(pieces)
 
     def _answering(self, code: str) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         settings = self.call.stack.settings
@@ -142,26 +167,33 @@ def _act(code: str) -> exchange.Act:
     return exchange.Act("command", "direct", "", code, headers=TEXT_HEADERS)
 
 
-def _denied() -> ApiError:
+def denied() -> ApiError:
+    """What the client is told where an operator killed the command's flow."""
     return ApiError(403, "the direct command was denied by the operator", code="direct_command_denied")
 
 
 # The answer's forms
 
 
-def _completion(head: dict[str, Any], text: str) -> bytes:
+def completion(head: dict[str, Any], text: str) -> bytes:
+    """The plain answer."""
     message = {"role": "assistant", "content": text}
     choice = {"index": 0, "message": message, "finish_reason": "stop"}
     return dumps({**head, "object": "chat.completion", "choices": [choice]}).encode()
 
 
-async def _streamed(head: dict[str, Any], run: _Run, code: str) -> AsyncGenerator[bytes]:
-    """The role with the first chunk, the finish with the last (WK-63)."""
+async def streamed(head: dict[str, Any], pieces: AsyncGenerator[str], ended: Ended) -> AsyncGenerator[bytes]:
+    """The role with the first chunk, the finish with the last (WK-63).
+
+    Args:
+        head: The identity of the chunks.
+        ended: Has a return code from the last piece on.
+    """
     role: dict[str, str] = {"role": "assistant"}
     finish: str | None = None
-    async with aclosing(run.pieces(code)) as texts:
+    async with aclosing(pieces) as texts:
         async for text in texts:
-            finish = "stop" if run.ended.return_code is not None else None
+            finish = "stop" if ended.return_code is not None else None
             yield _chunk(head, role | {"content": text}, finish)
             role = {}
     # An answer that was made by another addon does not pass here: it has no last piece of ours.

@@ -61,11 +61,12 @@ def our_messages(settings: Settings, readings: Mapping[str, Reading]) -> list[di
 
 async def _read(call: Call, reader: MessageReader, message: str) -> str:
     """Run one reader as an exchange that is traced; empty where it failed or was killed."""
-    what = exchange.Act("reader", reader.name, "", message, headers=TEXT_HEADERS)
+    what = exchange.Act("reader", reader.name, "", message, {"reader": reader.name}, TEXT_HEADERS)
     with traced(call.trace, "reader", name=reader.name) as outcome:
-        return outcome.of(await exchange.act(call.link, what, partial(_perform, reader)), denied="")
+        return outcome.of(await exchange.act(call.link, what, partial(perform, reader)))
 
 
-async def _perform(reader: MessageReader, message: str) -> tuple[int, str]:
+async def perform(reader: MessageReader, message: str) -> tuple[int, str]:
+    """Run a reader; a status, and what it found."""
     text = await reader.read(message)
     return (500, "") if text is None else (200, text)

@@ -29,7 +29,10 @@ def main(arguments: Sequence[str]) -> int:
         source = load.find(args.config, os.environ)
         settings = load.load(source.path, os.environ, optional=source.optional, fallback_upstream="demo")
         url = args.url or settings.service_base_url
-        answer = ask(url, settings.service_api_key, request_body(_read(args.file)))
+        if not (given := _read(args.file)).strip():
+            print("there is nothing to explain: give a request's body as JSON, or a text", file=sys.stderr)
+            return EXIT_CONFIG
+        answer = ask(url, settings.service_api_key, request_body(given))
     except ConfigError as error:
         print("\n".join(error.problems), file=sys.stderr)
         return EXIT_CONFIG

@@ -12,6 +12,8 @@ MAX_DEPTH = 50
 """Of objects and lists within each other in an event."""
 MAX_NUMBER = 1e300
 """It can be added up and divided without leaving the floats."""
+MAX_TOLD = 5
+"""Of lines that are no events."""
 
 type Event = dict[str, Any]
 """With its `type` and when it was, `at`; both are texts."""
@@ -24,7 +26,7 @@ class Reading:
     id: str
     events: list[Event]
     problems: list[str]
-    """A sentence for each line that is no event, with its number."""
+    """A sentence for each line that is no event, with its number; of many the first, and how many more."""
 
 
 def read(path: Path) -> Reading:
@@ -44,6 +46,9 @@ def parse(id: str, lines: Iterable[bytes]) -> Reading:
             events.append(event)
         elif line.strip():
             problems.append(f"line {number} of {id} is no event and is left out")
+    if len(problems) > MAX_TOLD:
+        more = f"{len(problems) - MAX_TOLD} more lines of {id} are no events and are left out"
+        problems = [*problems[:MAX_TOLD], more]
     return Reading(id, events, problems)
 
 

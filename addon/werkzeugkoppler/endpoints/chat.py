@@ -81,9 +81,9 @@ async def _turn(call: Call, asked: ChatRequest) -> AsyncGenerator[bytes]:
     made = {**conversation.made, "our_tools": len(ours)}
     effects = Effects(call, request.stream, approval, lambda: answer.repairs, made)
 
-    def note_leg(number: int, leg: Leg) -> None:
+    async def note_leg(number: int, leg: Leg) -> None:
         stack.last_model = answer.model
-        effects.note_leg(number, leg, answer.model)
+        await effects.note_leg(number, leg, answer.model)
 
     def note_end(last: Draft, leg: Leg) -> None:
         conversation.end(last, leg, answer.content)

@@ -14,6 +14,7 @@ from werkzeugkoppler import exchange
 from werkzeugkoppler.endpoints.approval import Approval
 from werkzeugkoppler.endpoints.call import Call
 from werkzeugkoppler.endpoints.leg_trace import LegTrace
+from werkzeugkoppler.endpoints.offload import computed
 from werkzeugkoppler.endpoints.traced import DENIED_STATUS, traced
 from werkzeugkoppler.errors import UpstreamError
 from werkzeugkoppler.flows import Kill
@@ -103,10 +104,12 @@ class Effects:
             self._call.trace.add("retry", leg=number, retry=retry, error=error.summary, wait_ms=wait_ms)
         await sleep(seconds)
 
-    def note_leg(self, number: int, leg: Leg, model: str) -> None:
+    async def note_leg(self, number: int, leg: Leg, model: str) -> None:
         """Trace a leg that ended."""
         self._legs.end(number, leg, model)
-        for name in fired(leg.message.get("content"), self._call.stack.settings.detectors):
+        content, detectors = leg.message.get("content"), self._call.stack.settings.detectors
+        size = len(content) * len(detectors) if isinstance(content, str) else 0
+        for name in await computed(size, partial(fired, content, detectors)):
             self._call.trace.add("detector_fired", detector=name, leg=number)
 
     async def pause(self, ended: Event) -> None:

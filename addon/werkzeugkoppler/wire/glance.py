@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 MAX_LOOKS = 16
 """Servers write `"finish_reason": null` on every chunk: so many are passed over, from the end."""
 
+MAX_BYTES = 1024 * 1024
+"""From the end. Some servers tell the finish before the message: no message is that long."""
+
 _FINISH = b'"finish_reason"'
 _WORD = re.compile(rb'\s*:\s*"(\w{1,40})"')
 _NUMBER = re.compile(rb"\s*:\s*(\d{1,12})")
@@ -49,6 +52,7 @@ def glance(body: bytes) -> Glance:
 
     Text that speaks of these names is no matter: within JSON its quotes are escaped.
     """
+    body = body[-MAX_BYTES:]
     return Glance(_finish(body), _tokens(body))
 
 

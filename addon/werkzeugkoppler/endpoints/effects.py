@@ -37,6 +37,9 @@ NO_CONTENT = (204, 205)
 NEWS_SECONDS = 1.0
 """Between two looks at what running calls say: a line each second is a sign of life, more is a flood."""
 
+FAILED_STATUS = 500
+"""Of a tool call that failed."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -152,7 +155,15 @@ class Effects:
             done = await exchange.act(self._link(number), what, partial(_refuse, refusal))
             return Kill.BEFORE if isinstance(done, Kill) else done
         question = self._approval.question(call, number, tell)
-        return await exchange.act(self._link(number), what, partial(perform, tool, tell), question)
+        return await exchange.act(
+            self._link(number), what, partial(self._perform, call, tool, tell), question
+        )
+
+    async def _perform(self, call: ToolCall, tool: Tool, tell: Tell, arguments: str) -> tuple[int, str]:
+        status, text = await perform(tool, tell, arguments)
+        if status == FAILED_STATUS:
+            self._approval.failed(call)
+        return status, text
 
     def _link(self, number: int) -> Link:
         return replace(self._call.link, leg=number)
@@ -165,7 +176,7 @@ async def _refuse(refusal: str, arguments: str) -> tuple[int, str]:
 async def perform(tool: Tool, tell: Progress, arguments: str) -> tuple[int, str]:
     """Run a tool; a status, and what the model is told."""
     result = await _run(tool, arguments, tell)
-    return (200 if result.ok else 500), result.text()
+    return (200 if result.ok else FAILED_STATUS), result.text()
 
 
 async def _run(tool: Tool, arguments: str, tell: Progress) -> ToolResult:

@@ -41,6 +41,7 @@ def ended(flow: HTTPFlow, status: int, body: bytes, seconds: float = 0.8) -> tup
         ("leg", "leg 1", 1, 200, b"data: ", "leg 1 · no finish · 800 ms", "robot"),
         ("tool", "search/find", 1, 200, b"x" * 1200, "search/find · ok · 1.2 kB · 800 ms · leg 1", "wrench"),
         ("tool", "search/find", 1, 500, b"", "search/find · failed · 0 B · 800 ms · leg 1", "x"),
+        ("tool", "search/find", 1, 403, b"{}", "search/find · denied · 2 B · 800 ms · leg 1", "x"),
         ("reader", "reader notes", 0, 200, b"abc", "reader notes · ok · 3 B · 800 ms", "mag"),
         ("models", "models", 0, 200, b"abc", "models · 3 B · 800 ms", "clipboard"),
     ],

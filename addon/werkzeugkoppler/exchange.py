@@ -243,7 +243,7 @@ async def _before(flow: http.HTTPFlow, question: Question | None = None) -> None
 async def _ask(flow: http.HTTPFlow, question: Question) -> None:
     refusal = question.on_verdict(await verdict_on(flow, question))
     if refusal is not None and flow.response is None and not is_killed(flow):
-        flow.response = response(403, JSON_HEADERS, refusal.encode("utf-8", "replace"))
+        flow.response = response(labels.DENIED_STATUS, JSON_HEADERS, refusal.encode("utf-8", "replace"))
 
 
 async def _until_killed(flow: http.HTTPFlow, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

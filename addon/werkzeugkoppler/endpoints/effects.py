@@ -15,10 +15,10 @@ from werkzeugkoppler.endpoints.approval import Approval
 from werkzeugkoppler.endpoints.call import Call
 from werkzeugkoppler.endpoints.leg_trace import LegTrace
 from werkzeugkoppler.endpoints.offload import computed
-from werkzeugkoppler.endpoints.traced import DENIED_STATUS, traced
+from werkzeugkoppler.endpoints.traced import traced
 from werkzeugkoppler.errors import UpstreamError
 from werkzeugkoppler.flows import Kill
-from werkzeugkoppler.labels import Link
+from werkzeugkoppler.labels import DENIED_STATUS, Link
 from werkzeugkoppler.tools.tool import Progress, Tool, ToolResult
 from werkzeugkoppler.turn import asking
 from werkzeugkoppler.turn.calling import Tell

@@ -70,6 +70,13 @@ def test_a_flow_that_failed_says_so(kind: str, message: str, word: str) -> None:
     assert flow.marked == labels.FAILED
 
 
+def test_a_call_that_is_killed_while_it_runs_is_not_called_denied() -> None:
+    flow = flow_of("tool", "it")
+    labels.note_begun(flow)
+    flow.error = Error(Error.KILLED_MESSAGE)
+    assert ended(flow, 200, b"")[0].startswith("it · killed · ")
+
+
 def test_repairs_are_told() -> None:
     flow = flow_of("leg", "leg 1")
     labels.note_repairs(flow, ["calls shared an index", "a call had no id"])

@@ -157,6 +157,7 @@ async def act(
             await _before(flow, question)
             if flow.response is None:
                 kill = Kill.DURING
+                labels.note_begun(flow)
                 status, outcome = await unless_killed(
                     flow, perform(flow.request.get_text(strict=False) or "")
                 )

@@ -102,6 +102,11 @@ def begin_again(flow: http.HTTPFlow) -> None:
     _write(flow, [link["label"]], MARKERS[link["kind"]])
 
 
+def note_begun(flow: http.HTTPFlow) -> None:
+    """Say that the work has begun: a kill breaks it off, and denies it no more."""
+    flow.metadata[METADATA]["begun"] = 1
+
+
 def note_repairs(flow: http.HTTPFlow, repairs: Sequence[str]) -> None:
     """Say what had to be mended in the answer (BX-02)."""
     if repairs:
@@ -150,7 +155,7 @@ def is_marked_by_user(flow: http.HTTPFlow) -> bool:
 def _outcome(flow: http.HTTPFlow, link: dict[str, Any]) -> tuple[list[str], bool]:
     """What came of an exchange, in few words, and whether it failed."""
     if flow.error is not None:
-        killed = "denied" if link["kind"] == "tool" else "killed"
+        killed = "denied" if link["kind"] == "tool" and not link.get("begun") else "killed"
         words = {Error.KILLED_MESSAGE: killed, "cancelled": "cancelled"}
         return [words.get(flow.error.msg, "failed")], True
     if flow.response is None:

@@ -28,6 +28,8 @@ MARKERS = {
     "command": ":computer:",
 }
 """Of each kind of flow, by mitmproxy's names for them."""
+DENIED_STATUS = 403
+"""Of a flow whose work was not done because nobody, or no setting, allowed it."""
 FAILED = ":x:"
 """Of a flow that failed, whatever its kind."""
 
@@ -110,6 +112,11 @@ def begin_again(flow: http.HTTPFlow) -> None:
     _write(flow, [link["label"]], MARKERS[link["kind"]])
 
 
+def note_begun(flow: http.HTTPFlow) -> None:
+    """Say that the work has begun: a kill breaks it off, and denies it no more."""
+    flow.metadata[METADATA]["begun"] = 1
+
+
 def note_repairs(flow: http.HTTPFlow, repairs: Sequence[str]) -> None:
     """Say what had to be mended in the answer (BX-02)."""
     if repairs:
@@ -178,14 +185,16 @@ def is_marked_by_user(flow: http.HTTPFlow) -> bool:
 def _outcome(flow: http.HTTPFlow, link: dict[str, Any]) -> tuple[list[str], bool]:
     """What came of an exchange, in few words, and whether it failed."""
     if flow.error is not None:
-        words = {Error.KILLED_MESSAGE: "denied" if link["kind"] == "tool" else "killed"}
-        return [words.get(flow.error.msg, "cancelled" if flow.error.msg == "cancelled" else "failed")], True
+        killed = "denied" if link["kind"] == "tool" and not link.get("begun") else "killed"
+        words = {Error.KILLED_MESSAGE: killed, "cancelled": "cancelled"}
+        return [words.get(flow.error.msg, "failed")], True
     if flow.response is None:
         return [], False
     content = flow.response.raw_content or b""
     if link["kind"] not in ("leg", "models"):
-        is_ok = flow.response.status_code < 400
-        return ["ok" if is_ok else "failed", size(len(content))], not is_ok
+        status = flow.response.status_code
+        word = "ok" if status < 400 else "denied" if status == DENIED_STATUS else "failed"
+        return [word, size(len(content))], word != "ok"
     if not 200 <= flow.response.status_code < 300:
         return [str(flow.response.status_code)], True
     if link["kind"] == "models":

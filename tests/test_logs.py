@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from werkzeugkoppler.logs import JsonLines, NamedLines, WithoutKeys
+from werkzeugkoppler.logs import JsonLines, NamedLines, WithoutKeys, set_levels
 
 
 def test_a_record_is_one_line_whatever_it_says() -> None:
@@ -50,3 +50,20 @@ def test_keys_are_taken_out_of_lines_and_tracebacks() -> None:
     for formatter in (JsonLines(), NamedLines(logging.Formatter())):
         line = formatter.format(record)
         assert "my-own-key" not in line and "asked with [removed]" in line and "refused: [removed]" in line
+
+
+@pytest.mark.parametrize(
+    ("level", "watching"), [("DEBUG", "WARNING"), ("INFO", "WARNING"), ("ERROR", "ERROR")]
+)
+def test_a_log_beside_the_config_does_not_feed_itself(level: str, watching: str) -> None:
+    root = logging.getLogger("werkzeugkoppler")
+    before = root.level
+    try:
+        set_levels(level)  # what watches the folder would tell of each line that the log gets
+        assert logging.getLogger("watchfiles").level == logging.getLevelName(watching)
+        assert logging.getLogger("mcp").level == (
+            logging.getLevelName(level if level != "INFO" else "WARNING")
+        )
+    finally:
+        set_levels("WARNING")
+        root.setLevel(before)

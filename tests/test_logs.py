@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -52,18 +53,24 @@ def test_keys_are_taken_out_of_lines_and_tracebacks() -> None:
         assert "my-own-key" not in line and "asked with [removed]" in line and "refused: [removed]" in line
 
 
+@pytest.fixture
+def levels() -> Iterator[None]:
+    """Puts back the loggers' levels."""
+
+    def loggers() -> list[logging.Logger]:
+        known = logging.root.manager.loggerDict.values()
+        return [logger for logger in known if isinstance(logger, logging.Logger)]
+
+    before = {logger: logger.level for logger in loggers()}
+    yield
+    for logger in loggers():
+        logger.setLevel(before.get(logger, logging.NOTSET))
+
+
+@pytest.mark.usefixtures("levels")
 @pytest.mark.parametrize(
     ("level", "watching"), [("DEBUG", "WARNING"), ("INFO", "WARNING"), ("ERROR", "ERROR")]
 )
 def test_a_log_beside_the_config_does_not_feed_itself(level: str, watching: str) -> None:
-    root = logging.getLogger("werkzeugkoppler")
-    before = root.level
-    try:
-        set_levels(level)  # what watches the folder would tell of each line that the log gets
-        assert logging.getLogger("watchfiles").level == logging.getLevelName(watching)
-        assert logging.getLogger("mcp").level == (
-            logging.getLevelName(level if level != "INFO" else "WARNING")
-        )
-    finally:
-        set_levels("WARNING")
-        root.setLevel(before)
+    set_levels(level)  # what watches the folder would tell of each line that the log gets
+    assert logging.getLogger("watchfiles").level == logging.getLevelName(watching)

@@ -60,6 +60,7 @@ class Delivery:
         """Park an answer, and point the flow at it."""
 
         async def answerer(outlet: Outlet) -> None:
+            visit.outlet = outlet
             try:
                 await write_to_end(visit, outlet, write)
             except asyncio.CancelledError:

@@ -3,7 +3,7 @@
 A comment and a marker are the user's as well: what somebody wrote there is left alone.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count as count_up
 from typing import Any
@@ -12,6 +12,7 @@ from mitmproxy import connection, ctx, http
 from mitmproxy.flow import Error
 from mitmproxy.hooks import UpdateHook
 
+from werkzeugkoppler.errors import UpstreamError
 from werkzeugkoppler.wire.glance import count, duration, glance, size
 from werkzeugkoppler.wire.printable import printable
 
@@ -36,11 +37,11 @@ SHOWN_ID = 6
 STEP_SECONDS = 1e-6
 """Between the flows of a turn in lists: a float can tell a quarter of it apart."""
 
-_OF_ANSWER = ("arrivals", "repairs")
+_OF_ANSWER = ("arrivals", "repairs", "failed")
 """What `flow.metadata` says of an answer."""
 
 
-type Plain = str | int | list[int]
+type Plain = str | int | Sequence[str | int] | Sequence[Sequence[str | int]]
 """What `flow.metadata` may hold: anything else could not be saved."""
 
 
@@ -113,6 +114,26 @@ def note_repairs(flow: http.HTTPFlow, repairs: Sequence[str]) -> None:
     """Say what had to be mended in the answer (BX-02)."""
     if repairs:
         flow.metadata[METADATA]["repairs"] = list(repairs)
+
+
+def note_made(flow: http.HTTPFlow, body: bytes) -> None:
+    """Say what the request was before somebody edited it."""
+    flow.metadata[METADATA]["made"] = body
+
+
+def note_failure(flow: http.HTTPFlow, error: UpstreamError) -> None:
+    """Say why no whole answer came; the flow's error has the words."""
+    cause = error.cause.name if error.cause is not None else ""
+    flow.metadata[METADATA]["failed"] = {"cause": cause, "can_retry": error.can_retry}
+
+
+def note_settings(flow: http.HTTPFlow, settings: Mapping[str, Any]) -> None:
+    """Say which settings decide how the turn goes, for who plays it again (BX-12).
+
+    Args:
+        settings: See `config.kept`.
+    """
+    flow.metadata[METADATA]["settings"] = settings
 
 
 def note_arrivals(flow: http.HTTPFlow, points: Sequence[Sequence[int]]) -> None:

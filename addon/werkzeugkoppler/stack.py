@@ -8,6 +8,7 @@ from functools import partial
 from anyio import create_task_group
 
 from werkzeugkoppler import exchange
+from werkzeugkoppler.config.kept import kept
 from werkzeugkoppler.config.schema import Settings
 from werkzeugkoppler.config.secrets import known_secrets
 from werkzeugkoppler.errors import ApiError, UpstreamError
@@ -40,6 +41,8 @@ class Stack:
 
     def __init__(self, settings: Settings, servers: SharedSources, store: Store) -> None:
         self.settings = settings
+        self.kept_settings = kept(settings)
+        """What a turn's flow keeps of them."""
         self.store = store
         self.culprits: set[str] = set()
         """Who was found to break a prompt's prefix, and was told of in the log."""

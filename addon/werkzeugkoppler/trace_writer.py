@@ -62,7 +62,8 @@ class TraceWriter:
         self._keep = keep
         self._keeps_content = keeps_content
         self._secrets = frozenset(secrets)
-        self._waiting: queue.Queue[Trace | None] = queue.Queue(MAX_WAITING)
+        self._encode = json.JSONEncoder(ensure_ascii=False, default=self._plain).encode
+        self._waiting: queue.SimpleQueue[Trace | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="trace writer", daemon=True)
         self._closing = threading.Event()
         self._warned: set[str] = set()
@@ -88,22 +89,19 @@ class TraceWriter:
     def close(self) -> None:
         """Write what waits, for `CLOSE_SECONDS` at the most."""
         self._closing.set()
-        try:
-            self._waiting.put(None, timeout=CLOSE_SECONDS)
-        except queue.Full:
-            return
-        self._thread.join(CLOSE_SECONDS)
+        self._waiting.put(None)
+        if self._thread.is_alive():
+            self._thread.join(CLOSE_SECONDS)
 
     def write(self, trace: Trace) -> None:
         """Have the events of a trace written; never blocks."""
         if trace.is_waiting:
             return
-        trace.is_waiting = True
-        try:
-            self._waiting.put_nowait(trace)
-        except queue.Full:
-            trace.is_waiting = False
+        if self._waiting.qsize() >= MAX_WAITING:
             self._warn_lost("the disk is too slow")
+            return
+        trace.is_waiting = True
+        self._waiting.put(trace)
 
     # In the thread
 
@@ -141,7 +139,7 @@ class TraceWriter:
         trace.place = place
 
     def _line(self, event: Mapping[str, Any]) -> str:
-        return json.dumps(event, ensure_ascii=False, default=self._plain) + "\n"
+        return self._encode(event) + "\n"
 
     def _plain(self, value: Any) -> str:
         return value.text(self._secrets) if isinstance(value, Content) else str(value)

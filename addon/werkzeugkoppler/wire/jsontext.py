@@ -15,15 +15,18 @@ def no_constants(name: str) -> NoReturn:
 _decode = json.JSONDecoder(parse_constant=no_constants).raw_decode
 _decode_anything = json.JSONDecoder().raw_decode
 _space = re.compile(r"[ \t\n\r]*").match
+# Made once: `json.dumps` makes an encoder anew each time that it is given options.
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_encode_escaped = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def dumps(value: Any) -> str:
     """Compact JSON that can always be encoded: halves of a surrogate pair stay escaped."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = _encode(value)
     try:
         text.encode()
     except UnicodeEncodeError:
-        return json.dumps(value, separators=(",", ":"))
+        return _encode_escaped(value)
     return text
 
 

@@ -5,7 +5,7 @@ Readers are run, as their cost is what is asked for. The upstream is not asked a
 
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -92,15 +92,20 @@ def _rows(asked: ChatRequest, made: Composed, tokens: Tokens) -> Iterator[Row]:
         yield _row(f"tools of {source}", ",".join(of_source), tokens)
     told_once = without_echoes(asked)
     if told_once is not asked:
-        yield _difference("taken out of the history", asked, told_once, tokens)
+        yield _difference("taken out of the history", asked.body.text, told_once.body.text, tokens)
     if made.request.body.text != told_once.body.text:
-        yield _difference("put back from memory", told_once, made.request, tokens)
+        yield _difference("put back from memory", told_once.body.text, made.request.body.text, tokens)
+    draft = made.draft
+    if fields := [key for key in draft.changes if key != "tools"]:
+        without = replace(draft, changes={key: draft.changes[key] for key in draft.changes.keys() - fields})
+        bodies = without.body().decode(), draft.body().decode()
+        yield _difference(f"fields: {', '.join(fields)}", *bodies, tokens)
 
 
 def _row(source: str, text: str, tokens: Tokens, ms: float | None = None) -> Row:
     return Row(source, **_size(text, tokens), ms=ms)
 
 
-def _difference(source: str, before: ChatRequest, after: ChatRequest, tokens: Tokens) -> Row:
-    old, new = _size(before.body.text, tokens), _size(after.body.text, tokens)
+def _difference(source: str, before: str, after: str, tokens: Tokens) -> Row:
+    old, new = _size(before, tokens), _size(after, tokens)
     return Row(source, new["bytes"] - old["bytes"], new["tokens"] - old["tokens"])

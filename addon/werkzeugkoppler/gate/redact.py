@@ -32,11 +32,11 @@ _IN_QUERY = re.compile(
     r"[^&\s'\"]+",
     re.IGNORECASE,
 )
-_MARGIN = 4096
+MARGIN = 4096
 """Characters beyond a cut that are looked at too, as long as a key may be: no half of one stays."""
 
 
-def redacted(content: str | bytes, secrets: Iterable[str], limit: int) -> str:
+def redacted(content: str | bytes, secrets: Iterable[str], limit: int, missing: int = 0) -> str:
     """A text without keys; of a long one the beginning and the end.
 
     However long it is, no more than its two ends are looked at.
@@ -44,14 +44,15 @@ def redacted(content: str | bytes, secrets: Iterable[str], limit: int) -> str:
     Args:
         secrets: Values that are keys, wherever they stand.
         limit: Characters (bytes, where the content is bytes) over which the middle is left out.
+        missing: So many were left out before, more than `limit / 2 + MARGIN` away from either end.
     """
     if len(content) <= limit:
         return without_keys(_text(content), secrets)
     half = limit // 2
-    head = without_keys(_text(content[: half + _MARGIN]), secrets)
-    tail = without_keys(_text(content[-half - _MARGIN :]), secrets)
-    left_out = f" ... {len(content) - 2 * half} left out ... "
-    return head[:-_MARGIN][:half] + left_out + tail[_MARGIN:][-half:]
+    head = without_keys(_text(content[: half + MARGIN]), secrets)
+    tail = without_keys(_text(content[-half - MARGIN :]), secrets)
+    left_out = f" ... {len(content) - 2 * half + missing} left out ... "
+    return head[:-MARGIN][:half] + left_out + tail[MARGIN:][-half:]
 
 
 def _text(content: str | bytes) -> str:

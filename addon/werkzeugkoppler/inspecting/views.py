@@ -139,7 +139,8 @@ def _step(span: Span) -> tuple[str | Cell, ...]:
     event = span.event
     more: list[str] = []
     if span.kind == "leg":
-        more = [tokens(event.get("usage")), *map(str, event.get("repairs") or ())]
+        repairs = event.get("repairs")
+        more = [tokens(event.get("usage")), *map(str, repairs if isinstance(repairs, list) else ())]
         if "first_delta_ms" in event:
             more.insert(0, f"first delta after {duration(number(event, 'first_delta_ms'))}")
         if event["type"] == "leg" and "bytes" in event:

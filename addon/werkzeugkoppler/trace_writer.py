@@ -85,14 +85,19 @@ class TraceWriter:
     def open(self) -> None:
         self._thread.start()
 
-    def close(self) -> None:
-        """Write what waits, for `CLOSE_SECONDS` at the most."""
+    def close(self, seconds: float = CLOSE_SECONDS) -> None:
+        """Write what waits.
+
+        Args:
+            seconds: How long that may take.
+        """
         self._closing.set()
+        ends = time.monotonic() + seconds
         try:
-            self._waiting.put(None, timeout=CLOSE_SECONDS)
+            self._waiting.put(None, timeout=seconds)
         except queue.Full:
             return
-        self._thread.join(CLOSE_SECONDS)
+        self._thread.join(max(0.0, ends - time.monotonic()))
 
     def write(self, trace: Trace) -> None:
         """Have the events of a trace written; never blocks."""

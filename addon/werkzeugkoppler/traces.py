@@ -20,6 +20,11 @@ REFUSED = "refused"
 MAX_CONTENT_CHARS = 64_000
 """Of one text; of a longer one the middle is left out: its beginning tells what it is, its end the news."""
 
+MAX_WORD_CHARS = 200
+"""Of what stands under one of these:"""
+WORDS = frozenset({"model", "model_substituted_from", "finish_reason"})
+"""Fields that any trace has, in the words of a client or a model server: a key may be in them, by mistake."""
+
 
 @dataclass(frozen=True, slots=True)
 class Content:
@@ -70,6 +75,8 @@ class Trace:
         known = {key: value for key, value in fields.items() if value is not None}
         self._types.add(type)
         self.tally.note(type, known)
+        for key in WORDS & known.keys():
+            known[key] = Content(str(known[key])[:MAX_WORD_CHARS])
         self.events.append({"type": type, **known, "at": at or stamp(self.now())})
         if self._sink is not None:
             self._sink(self)

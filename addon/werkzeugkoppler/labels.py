@@ -11,7 +11,7 @@ from mitmproxy import connection, ctx, http
 from mitmproxy.flow import Error
 from mitmproxy.hooks import UpdateHook
 
-from werkzeugkoppler.wire.glance import count, duration, glance, size
+from werkzeugkoppler.wire.glance import MAX_NOTES, count, duration, exit_code, glance, size
 
 METADATA = "werkzeugkoppler"
 """The key in `flow.metadata` under which a flow tells which turn it belongs to."""
@@ -155,6 +155,9 @@ def _outcome(flow: http.HTTPFlow, link: dict[str, Any]) -> tuple[list[str], bool
     content = flow.response.raw_content or b""
     if link["kind"] not in ("leg", "models"):
         is_ok = flow.response.status_code < 400
+        end = content[-MAX_NOTES:].decode("utf-8", "replace")
+        if link["kind"] == "tool" and is_ok and (code := exit_code(end)) is not None:
+            return [f"exit {code}", size(len(content))], True
         return ["ok" if is_ok else "failed", size(len(content))], not is_ok
     if not 200 <= flow.response.status_code < 300:
         return [str(flow.response.status_code)], True

@@ -31,6 +31,9 @@ FAILED = ":x:"
 SHOWN_ID = 6
 """Characters of a turn's id in a comment: enough for a thousand turns, and short."""
 
+MAX_ABOUT = 80
+"""Characters of what an exchange waits for, in a comment."""
+
 _OF_ANSWER = ("arrivals", "repairs")
 """What `flow.metadata` says of an answer."""
 
@@ -97,6 +100,24 @@ def begin_again(flow: http.HTTPFlow) -> None:
     link = flow.metadata[METADATA]
     for key in _OF_ANSWER:
         link.pop(key, None)
+    _write(flow, [link["label"]], MARKERS[link["kind"]])
+
+
+def wait(flow: http.HTTPFlow, about: str = "") -> None:
+    """Say that an exchange waits for somebody to decide on it.
+
+    Args:
+        about: What it asks for, where that is more than to be done.
+    """
+    words = "waits for approval"
+    words += f": {about[:MAX_ABOUT]}{'...' if len(about) > MAX_ABOUT else ''}" if about else ""
+    link = flow.metadata[METADATA]
+    _write(flow, [link["label"], words], MARKERS[link["kind"]])
+
+
+def wait_no_more(flow: http.HTTPFlow) -> None:
+    """Name an exchange as it was before."""
+    link = flow.metadata[METADATA]
     _write(flow, [link["label"]], MARKERS[link["kind"]])
 
 

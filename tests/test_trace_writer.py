@@ -15,7 +15,7 @@ import pytest
 
 from werkzeugkoppler import trace_writer
 from werkzeugkoppler.trace_writer import MAX_REFUSED, PRUNE_FILES, Keep, TraceWriter, prune
-from werkzeugkoppler.traces import REFUSED, SUFFIX, Trace, begin
+from werkzeugkoppler.traces import MAX_WORD_CHARS, REFUSED, SUFFIX, Trace, begin
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 ALL = Keep()
@@ -209,6 +209,18 @@ def test_contents_are_written_without_keys(tmp_path: Path) -> None:
     with_content.add("asked", body=with_content.content(b'{"content": "my-own-key"}'))
     write(tmp_path, with_content, secrets=["my-own-key"])
     assert lines(tmp_path)[2]["body"] == '{"content": "[removed]"}'
+
+
+@pytest.mark.contract("BX-17")
+@pytest.mark.parametrize("field", ["model", "model_substituted_from", "finish_reason"])
+def test_words_of_others_that_stand_in_any_trace_are_written_without_keys(tmp_path: Path, field: str) -> None:
+    said = trace()
+    said.add("proxy_request", **{field: "my-own-key"}, stream=True)
+    said.add("leg", **{field: "x" * 5000})
+    said.add("leg", **{field: "Bearer abc"})
+    write(tmp_path, said, secrets=["my-own-key"])
+    shown = [line.get(field) for line in lines(tmp_path)[-3:]]
+    assert shown == ["[removed]", "x" * MAX_WORD_CHARS, "Bearer [removed]"]
 
 
 def test_keys_of_a_new_config_are_taken_out_too(tmp_path: Path) -> None:

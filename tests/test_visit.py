@@ -1,8 +1,12 @@
 """What a request's trace says of its end."""
 
 import asyncio
+import json
+import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -12,9 +16,13 @@ from mitmproxy.test import tflow
 from mitmproxy.utils.asyncio_utils import create_task
 
 from werkzeugkoppler.delivery import Delivery
+from werkzeugkoppler.drain import GIVE_UP_SECONDS, Drain
+from werkzeugkoppler.endpoints import routes
 from werkzeugkoppler.endpoints.call import Outlet, Reply
 from werkzeugkoppler.errors import Headers
 from werkzeugkoppler.source import Source
+from werkzeugkoppler.trace_writer import Keep, TraceWriter
+from werkzeugkoppler.traces import SUFFIX
 from werkzeugkoppler.visit import Visit, Visits
 
 BOUND_SECONDS = 5
@@ -28,6 +36,7 @@ class Scene:
         self.visits = Visits(source)
         self.flow: http.HTTPFlow = tflow.tflow()
         self.visit: Visit = self.visits.receive(self.flow)
+        self.visit.route = routes.find("GET", "/v1/models")
         self._delivery = Delivery(source, self.visits)
         self._port = source.port
 
@@ -51,6 +60,13 @@ class Scene:
     def response(self) -> dict[str, Any]:
         """The event of the trace that tells of the end."""
         return next(event for event in self.visit.trace.events if event["type"] == "proxy_response")
+
+
+def last_written(folder: Path) -> dict[str, Any]:
+    """The last event of the only trace."""
+    (file,) = folder.iterdir()
+    event: dict[str, Any] = json.loads(file.read_text().splitlines()[-1])
+    return event
 
 
 @pytest.fixture
@@ -80,6 +96,27 @@ async def test_an_answer_that_a_stop_broke_off_was_cancelled_by_it(scene: Scene)
     assert b'"stopping"' in told
     assert (scene.response["cancelled"], scene.response["cancelled_by"]) == (True, "shutdown")
     assert scene.response["status_code"] == 200 and scene.response["bytes_written"] > len("hello")
+
+
+@pytest.mark.contract("OW-69")
+async def test_what_a_forced_end_broke_off_has_its_end_in_its_trace(scene: Scene, tmp_path: Path) -> None:
+    scene.visits.traces = TraceWriter(tmp_path, Keep())
+    scene.visits.traces.open()
+    scene.visits.let_in(scene.visit)
+    Drain(scene.visits).give_up()
+    last = last_written(tmp_path)
+    assert (last["type"], last["cancelled_by"]) == ("proxy_response", "shutdown")
+
+
+async def test_a_forced_end_waits_for_no_disk_that_is_stuck(scene: Scene, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / f"{scene.visit.trace.id}{SUFFIX}")  # nobody reads it
+    scene.visits.traces = TraceWriter(tmp_path, Keep())
+    scene.visits.traces.open()
+    scene.visits.let_in(scene.visit)
+    began = time.monotonic()
+    Drain(scene.visits).give_up()
+    assert time.monotonic() - began < 2 * GIVE_UP_SECONDS
+    os.close(os.open(tmp_path / f"{scene.visit.trace.id}{SUFFIX}", os.O_RDONLY | os.O_NONBLOCK))
 
 
 @pytest.mark.contract("OW-69")

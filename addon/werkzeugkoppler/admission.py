@@ -20,6 +20,9 @@ _IS_KEY = re.compile(
 """The names of headers that hold keys. A flow is saved, exported and looked at: what is in these is taken
 out (BX-17)."""
 
+NO = ("", "0", "false", "no", "off")
+"""In a header that asks for something: that it does not."""
+
 
 def admit(
     flow: http.HTTPFlow, visit: Visit, authorization: str | None, settings: Settings, slots: Slots
@@ -53,8 +56,8 @@ def admit(
 
 
 def wants_explanation(flow: http.HTTPFlow) -> bool:
-    """Whether a client asks for a dry run (BX-13)."""
-    return flow.request.headers.get(EXPLAIN_HEADER, "").strip().lower() in ("1", "true")
+    """Whether a client asks for a dry run (BX-13): nobody who means one is to have a model asked instead."""
+    return flow.request.headers.get(EXPLAIN_HEADER, "").strip().lower() not in NO
 
 
 def redact(flow: http.HTTPFlow, settings: Settings | None) -> None:

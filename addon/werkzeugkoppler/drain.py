@@ -17,6 +17,8 @@ BREAK_SECONDS = 1.5
 FLUSH_SECONDS = 0.1
 """What was answered last has been handed to mitmproxy; within that it is on its way to the client."""
 POLL_SECONDS = 0.02
+GIVE_UP_SECONDS = 0.5
+"""How long the last traces may take where the end is forced."""
 
 type Write = Callable[[Outlet, Headers], Awaitable[None]]
 
@@ -53,6 +55,12 @@ class Drain:
             visit.break_off()
         await self._ended(BREAK_SECONDS)
         await sleep(FLUSH_SECONDS)
+
+    def give_up(self) -> None:
+        """End all requests at once, for a process that ends now; only their traces are waited for."""
+        self._visits.end_all()
+        if self._visits.traces is not None:
+            self._visits.traces.close(GIVE_UP_SECONDS)
 
     async def _ended(self, seconds: float) -> None:
         with move_on_after(seconds):

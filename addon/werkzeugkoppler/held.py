@@ -9,6 +9,7 @@ from anyio import CancelScope, move_on_after
 from mitmproxy import ctx, http
 from mitmproxy.hooks import UpdateHook
 
+from werkzeugkoppler import labels
 from werkzeugkoppler.flows import Killed, is_killed
 
 KILL_SECONDS = 0.2
@@ -39,6 +40,8 @@ class Question:
     """Told when the flow is held."""
     on_verdict: Callable[[Verdict], str | None]
     """Told of the verdict; gives what is answered in place of doing it, `None` where it is to be done."""
+    about: str = ""
+    """What else it is about than the exchange itself, in words for the flow's name."""
 
 
 async def verdict_on(flow: http.HTTPFlow, question: Question) -> Verdict:
@@ -52,9 +55,12 @@ async def verdict_on(flow: http.HTTPFlow, question: Question) -> Verdict:
             return Verdict.NO_OPERATOR  # mitmdump: nobody sees the flow
         flow.intercept()
     question.on_wait()
+    labels.wait(flow, question.about)
     await ctx.master.addons.trigger_event(UpdateHook([flow]))
     with move_on_after(question.seconds):
         await released(flow)
+    labels.wait_no_more(flow)
+    labels.tell_view(flow)
     if flow.intercepted:
         let_go(flow)
         return Verdict.TIMED_OUT

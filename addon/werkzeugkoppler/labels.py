@@ -13,7 +13,7 @@ from mitmproxy.flow import Error
 from mitmproxy.hooks import UpdateHook
 
 from werkzeugkoppler.errors import UpstreamError
-from werkzeugkoppler.wire.glance import count, duration, glance, size
+from werkzeugkoppler.wire.glance import MAX_NOTES, count, duration, exit_code, glance, size
 from werkzeugkoppler.wire.printable import printable
 
 METADATA = "werkzeugkoppler"
@@ -38,6 +38,9 @@ SHOWN_ID = 6
 
 STEP_SECONDS = 1e-6
 """Between the flows of a turn in lists: a float can tell a quarter of it apart."""
+
+MAX_ABOUT = 80
+"""Characters of what an exchange waits for, in a comment."""
 
 _OF_ANSWER = ("arrivals", "repairs", "failed")
 """What `flow.metadata` says of an answer."""
@@ -117,6 +120,24 @@ def note_begun(flow: http.HTTPFlow) -> None:
     flow.metadata[METADATA]["begun"] = 1
 
 
+def wait(flow: http.HTTPFlow, about: str = "") -> None:
+    """Say that an exchange waits for somebody to decide on it.
+
+    Args:
+        about: What it asks for, where that is more than to be done.
+    """
+    words = "waits for approval"
+    words += f": {about[:MAX_ABOUT]}{'...' if len(about) > MAX_ABOUT else ''}" if about else ""
+    link = flow.metadata[METADATA]
+    _write(flow, [link["label"], words], MARKERS[link["kind"]])
+
+
+def wait_no_more(flow: http.HTTPFlow) -> None:
+    """Name an exchange as it was before."""
+    link = flow.metadata[METADATA]
+    _write(flow, [link["label"]], MARKERS[link["kind"]])
+
+
 def note_repairs(flow: http.HTTPFlow, repairs: Sequence[str]) -> None:
     """Say what had to be mended in the answer (BX-02)."""
     if repairs:
@@ -194,6 +215,9 @@ def _outcome(flow: http.HTTPFlow, link: dict[str, Any]) -> tuple[list[str], bool
     if link["kind"] not in ("leg", "models"):
         status = flow.response.status_code
         word = "ok" if status < 400 else "denied" if status == DENIED_STATUS else "failed"
+        end = content[-MAX_NOTES:].decode("utf-8", "replace")
+        if link["kind"] == "tool" and word == "ok" and (code := exit_code(end)) is not None:
+            word = f"exit {code}"
         return [word, size(len(content))], word != "ok"
     if not 200 <= flow.response.status_code < 300:
         return [str(flow.response.status_code)], True

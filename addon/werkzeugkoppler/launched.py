@@ -72,11 +72,13 @@ def with_addon(
         async def _end(self, shutdown: Callable[[], None]) -> None:
             if say is not None:
                 say(DRAINING)
-            await addon.drain()
+            await addon.drain.run()
             shutdown()
 
         def _exit_at_once(self) -> None:
             kill_all()
+            with suppress(Exception):  # whatever happens, the process ends
+                addon.drain.give_up()
             with suppress(Exception):  # the console gives the terminal back
                 self.loop.stop()
             exit_at_once(EXIT_FORCED)

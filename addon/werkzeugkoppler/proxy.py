@@ -80,7 +80,7 @@ class Werkzeugkoppler:
         self._opened = asyncio.Event()
         self._is_closed = False
         self._visits = Visits(self._source, log_request_line)
-        self._drain = Drain(self._visits)
+        self.drain = Drain(self._visits)
         self._delivery = Delivery(self._source, self._visits)
 
     # Its life
@@ -110,10 +110,6 @@ class Werkzeugkoppler:
         webpage.apply()
         create_task(self._open(), name="werkzeugkoppler start", keep_ref=True)
 
-    async def drain(self) -> None:
-        """Take no new requests, and wait for those under way; see `Drain.run`."""
-        await self._drain.run()
-
     def done(self) -> Awaitable[None]:
         views.unregister()
         # Not a coroutine function: mitmproxy calls `done` without awaiting when it reloads the script.
@@ -135,7 +131,7 @@ class Werkzeugkoppler:
             assert self._settings is not None
             admit(flow, visit, authorization, self._settings, self._slots)
             self._visits.let_in(visit)
-            self._drain.check()
+            self.drain.check()
             if "transfer-encoding" in flow.request.headers and visit.replay_of is None:
                 visit.upload = Upload(self._settings.max_request_bytes, visit.note_refusal)
                 flow.request.stream = visit.upload
@@ -244,7 +240,7 @@ class Werkzeugkoppler:
     async def _close(self) -> None:
         if self._following is not None:
             self._following.cancel()
-        await self._drain.run()
+        await self.drain.run()
         self._visits.end_all()
         self._source.close()
         with move_on_after(CLOSE_SECONDS):

@@ -92,12 +92,16 @@ class TraceWriter:
     def open(self) -> None:
         self._thread.start()
 
-    def close(self) -> None:
-        """Write what waits, for `CLOSE_SECONDS` at the most."""
+    def close(self, seconds: float = CLOSE_SECONDS) -> None:
+        """Write what waits.
+
+        Args:
+            seconds: How long that may take.
+        """
         self._closing.set()
         self._waiting.put(None)
         if self._thread.is_alive():
-            self._thread.join(CLOSE_SECONDS)
+            self._thread.join(seconds)
 
     def write(self, trace: Trace) -> None:
         """Have the events of a trace written; never blocks."""

@@ -24,6 +24,11 @@ _END = MAX_CONTENT_CHARS // 2 + MARGIN
 _MAX_DEPTH = 20
 """Of a value: what is said in a message lies less deep."""
 
+MAX_WORD_CHARS = 200
+"""Of what stands under one of these:"""
+WORDS = frozenset({"model", "model_substituted_from", "finish_reason"})
+"""Fields that any trace has, in the words of a client or a model server: a key may be in them, by mistake."""
+
 
 @dataclass(frozen=True, slots=True)
 class Content:
@@ -103,6 +108,8 @@ class Trace:
         known = {key: value for key, value in fields.items() if value is not None}
         self._types.add(type)
         self.tally.note(type, known)
+        for key in WORDS & known.keys():
+            known[key] = Content(str(known[key])[:MAX_WORD_CHARS])
         self.events.append({"type": type, **known, "at": at or stamp(self.now())})
         if self._sink is not None:
             self._sink(self)

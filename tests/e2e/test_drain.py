@@ -147,6 +147,7 @@ async def test_a_second_signal_ends_it_at_once_with_all_that_runs(
             with anyio.fail_after(1):
                 assert await proxy.process.wait() == 130
                 await lifelines.running(0)
+        assert '"cancelled_by": "shutdown"' in proxy.traces
         assert children
         assert not [pid for pid in children if is_alive(pid)]
 

@@ -48,6 +48,17 @@ async def test_a_category_that_no_tool_needs_is_denied_with_a_note_that_names_th
     assert not trace.has("permission_granted") and "depoly" not in str(trace.events)
 
 
+@pytest.mark.contract("OW-61")
+@pytest.mark.parametrize(
+    ("arguments", "about"),
+    [('{"category": "*"}', "git_push, deploy"), ('{"category": "depoly"}', ""), ("no JSON", "")],
+)
+async def test_the_flow_that_waits_says_what_it_is_about(arguments: str, about: str) -> None:
+    approval, _ = approval_of("git_push", "deploy")
+    question = approval.question(ToolCall("call_1", REQUEST_PERMISSION, arguments), 1, lambda line: None)
+    assert question is not None and question.about == about
+
+
 @pytest.mark.contract("OW-61", "OW-62")
 @pytest.mark.parametrize("category", ["*", ["git_*", "deploy"], "git_*"])
 async def test_a_pattern_covers_what_it_matches(category: Any) -> None:

@@ -33,6 +33,14 @@ def test_the_status_says_whether_it_went_well() -> None:
     assert event_of((500, "")) == READER | {"success": False, "bytes": 0}
 
 
+def test_the_exit_code_of_a_tools_command_is_told() -> None:
+    trace = begin("turn")
+    for type in ("tool_result", "reader"):
+        with traced(trace, type) as outcome:
+            outcome.of((200, '{"ok": true, "result": [], "exit_code": 3}'), lambda kill: "")
+    assert [event.get("exit_code") for event in trace.events][1:] == [3, None]
+
+
 def test_what_was_killed_before_it_was_done_was_denied() -> None:
     assert event_of(Kill.BEFORE) == READER | {"success": False, "denied": True, "bytes": 2}
     assert event_of((403, "no")) == READER | {"success": False, "denied": True, "bytes": 2}

@@ -77,6 +77,13 @@ def test_contents_stand_below_the_calls() -> None:
     assert shown[-3:] == ["t c1", 'arguments: {"a": 1}', "content: " + "x" * 591 + "..."]
 
 
+def test_a_command_that_failed_is_shown_with_its_exit_code() -> None:
+    result = event("tool_result", 9, call_id="c1", name="t", success=True, exit_code=3, bytes=9)
+    assert text(views.tools(facts(HEAD, result)))[-1].split()[:3] == ["t", "exit", "3"]
+    odd = result | {"exit_code": "3"}
+    assert text(views.tools(facts(HEAD, odd)))[-1].split()[:2] == ["t", "ok"]
+
+
 @pytest.mark.contract("BX-10")
 def test_a_call_that_the_operator_edited_is_shown_with_what_ran() -> None:
     call = event("tool_call", call_id="c1", name="t", leg=1, bytes=2, arguments='{"a": 1}')

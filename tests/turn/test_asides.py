@@ -74,6 +74,12 @@ def test_a_call_is_shown_with_its_arguments(arguments: str, shown: str) -> None:
         (ToolResult(True, ["a", 1]).text(), '["a",1]'),
         (ToolResult(False, "no").text(), '{"error":"no","is_error":true}'),
         (ToolResult(False, "no", {"exit_code": 3}).text(), '{"error":"no","is_error":true,"exit_code":3}'),
+        (
+            ToolResult(True, ["out"], {"exit_code": 3, "stderr": "why"}).text(),
+            '{"exit_code":3,"stderr":"why","result":["out"]}',
+        ),
+        (ToolResult(True, [], {"exit_code": 1}).text(), '{"exit_code":1,"result":[]}'),
+        (ToolResult(True, ["much"], {"output": "cut at 9 bytes"}).text(), '["much"]'),
         ("edited by hand", '"edited by hand"'),
         ('{"other": 1}', '{"other":1}'),
     ],

@@ -105,6 +105,15 @@ def test_a_text_of_parts_and_a_text_are_joined_as_parts() -> None:
     ]
 
 
+def test_a_usage_with_a_number_that_is_too_long_passes_as_it_was_written() -> None:
+    told = json.dumps(completion("Hi")).replace('"prompt_tokens": 7', '"prompt_tokens": ' + "7" * 6000)
+    answer = new_answer()
+    answer.take_completion(told.encode())
+    usage = answer.end_leg().usage
+    assert usage is not None and usage["prompt_tokens"] is None
+    assert answer.close().decode() == told
+
+
 def test_usage_that_only_one_leg_tells_is_told() -> None:
     legs = [calls_completion(OURS), completion("Done.", usage=None)]
     assert collected(*legs)["usage"] == USAGE

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.chunks import DONE, USAGE, Call, calls_chunks, chunk, text_chunks
-from tests.turn.relaying import relay, stream
+from tests.turn.relaying import feed, new_answer, relay, stream
 
 OURS = Call("server__add", '{"a": 1}', "call_ours")
 THEIRS = Call("edit_file", '{"path": "x"}', "call_theirs")
@@ -16,6 +16,15 @@ TEXT = stream(*text_chunks("Done."))
 def test_the_end_mark_is_known_without_the_blank_line(end: bytes) -> None:
     whole = stream(*text_chunks("a"), done=False)
     assert relay(whole + end).shown == whole + DONE
+
+
+def test_a_usage_with_a_number_that_is_too_long_passes_as_it_was_written() -> None:
+    long = TEXT.replace(b'"prompt_tokens": 7', b'"prompt_tokens": ' + b"7" * 6000)
+    assert long != TEXT
+    answer = new_answer()
+    assert feed(answer, [long]) + DONE == long
+    usage = answer.end_leg().usage
+    assert usage is not None and usage["prompt_tokens"] is None
 
 
 @pytest.mark.parametrize("choices", [{"choices": None}, {}])

@@ -7,6 +7,7 @@ import pytest
 
 from werkzeugkoppler.errors import ApiError
 from werkzeugkoppler.wire.chat import ROLES, ChatRequest, parse_request
+from werkzeugkoppler.wire.jsontext import TOO_LONG
 
 HELLO = {"role": "user", "content": "hello"}
 
@@ -25,6 +26,12 @@ def refusal(body: bytes) -> ApiError:
 def test_a_request_keeps_its_text() -> None:
     body = ' {"messages": [ {"role":"user","content":"ä"} ], "x": 1.0e3}'
     assert parse_request(body.encode()).body.text == body
+
+
+def test_a_number_that_is_too_long_is_told_in_words_for_clients() -> None:
+    for number in ("9" * 6000, f'{{"a": [-{"1" * 6000}]}}'):
+        error = refusal(f'{{"messages": [], "seed": {number}}}'.encode())
+        assert (error.code, str(error)) == ("bad_json", f"invalid JSON in request body: {TOO_LONG}")
 
 
 def test_what_a_request_does_not_say_is_told_as_absent() -> None:

@@ -12,12 +12,28 @@ from werkzeugkoppler.wire.completion import (
     calls_of,
     first_choice,
     join_logprobs,
+    parse_chunk,
     parse_completion,
     repairs_of,
+    to_events,
 )
 
 ADD = Call("add", '{"x":1}', "call_a")
 SUB = Call("sub", "{}", "call_b")
+
+
+LONG = "9" * 6000
+
+
+def test_a_number_that_is_too_long_is_none_in_a_completion_and_in_a_chunk() -> None:
+    told = json.dumps(completion("Hi") | {"usage": {"prompt_tokens": 7, "completion_tokens": 0}})
+    body = told.replace('"completion_tokens": 0', f'"completion_tokens": {LONG}')
+    body = body.replace('"index": 0', f'"index": 0, "logprobs": {LONG}')
+    read = parse_completion(body.encode())
+    assert read.text == body and read.values["usage"] == {"prompt_tokens": 7, "completion_tokens": None}
+    assert [event.data for event in to_events(read)]
+    piece = parse_chunk(f'{{"choices": [], "usage": {{"prompt_tokens": 2, "x": {LONG}}}}}'.encode())
+    assert piece == {"choices": [], "usage": {"prompt_tokens": 2, "x": None}}
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.fakes.chunks import USAGE, Call, calls_chunks, calls_completion, completion, event, text_chunks
+from werkzeugkoppler.tools.tool import ToolResult
 from werkzeugkoppler.wire.glance import (
     MAX_BYTES,
     MAX_FINISH_CHARS,
@@ -12,6 +13,7 @@ from werkzeugkoppler.wire.glance import (
     Tally,
     count,
     duration,
+    exit_code,
     glance,
     size,
 )
@@ -42,6 +44,23 @@ def test_a_text_that_speaks_of_them_is_no_matter() -> None:
     text = '"finish_reason": "length", "total_tokens": 5000'
     assert glance(json.dumps(completion(text)).encode()) == Glance("stop", 9)
     assert glance(streamed(text_chunks(text, usage=None))) == Glance("stop", None)
+
+
+@pytest.mark.parametrize(
+    ("result", "code"),
+    [
+        (ToolResult(True, [], {"exit_code": 3, "stderr": 'no "such" file\\'}), 3),
+        (ToolResult(True, ["x" * 100_000], {"exit_code": -9, "output": "cut at 9 bytes"}), -9),
+        (ToolResult(True, [], {"exit_code": 1, "stderr": "\x00" * 4096, "output": "cut"}), 1),
+        (ToolResult(True, ["fine"]), None),
+        (ToolResult(True, {"exit_code": 3}), None),
+        (ToolResult(True, '"exit_code": 3}'), None),
+        (ToolResult(True, [{"exit_code": 3, "stderr": "of another"}], {"exit_code": 4}), 4),
+        (ToolResult(True, [], {"exit_code": "3"}), None),
+    ],
+)
+def test_the_exit_code_of_a_command_is_found(result: ToolResult, code: int | None) -> None:
+    assert exit_code(result.text()) == code
 
 
 def test_usage_before_the_last_chunk_is_found() -> None:

@@ -94,9 +94,11 @@ class Approval:
         """What an operator has to be asked before a call runs (BX-11)."""
         if not self.tools[call.name].needs_approval:
             return None
-        self._note("requested", call, leg=leg, **self._told_of(call))
+        asked = self._told_of(call)
+        self._note("requested", call, leg=leg, **asked)
         waits = f"waits for approval, {self._seconds:g} seconds at the most"
-        return Question(self._seconds, partial(tell, waits), partial(self._decided, call))
+        about = ", ".join(asked.get("costs", ()))
+        return Question(self._seconds, partial(tell, waits), partial(self._decided, call), about)
 
     def killed(self, name: str, kill: Kill) -> str:
         """What the model is told of a call that was killed."""

@@ -31,7 +31,7 @@ from werkzeugkoppler.upstreams.refusal import read_refusal
 from werkzeugkoppler.wire.assemble import ToolCall
 from werkzeugkoppler.wire.completion import repairs_of
 from werkzeugkoppler.wire.http import EVENT_STREAM, JSON_HEADERS, HttpAnswer, HttpRequest, media_type
-from werkzeugkoppler.wire.jsontext import no_constants
+from werkzeugkoppler.wire.jsontext import in_words, no_constants
 
 NO_CONTENT = (204, 205)
 """Successes without a body."""
@@ -231,7 +231,7 @@ async def _run(tool: Tool, arguments: str, tell: Progress) -> ToolResult:
     try:
         values = json.loads(arguments or "{}", parse_constant=no_constants)
     except (ValueError, RecursionError) as error:
-        return ToolResult(False, f"arguments are not valid JSON: {error}")
+        return ToolResult(False, f"arguments are not valid JSON: {in_words(error)}")
     if not isinstance(values, dict):
         return ToolResult(False, f"arguments are not valid JSON: expected an object, got {arguments[:80]}")
     try:

@@ -10,6 +10,7 @@ from typing import Any
 from werkzeugkoppler.flows import Kill
 from werkzeugkoppler.labels import DENIED_STATUS
 from werkzeugkoppler.traces import Trace
+from werkzeugkoppler.wire.glance import exit_code
 
 
 @dataclass(slots=True)
@@ -65,6 +66,7 @@ def traced(trace: Trace, type: str, *, if_cancelled: str | None = None, **fields
             denied=outcome.is_denied or None,
             cancelled=outcome.is_cancelled or None,
             edited=outcome.edited is not None or None,
+            exit_code=exit_code(outcome.text) if type == "tool_result" and outcome.text else None,
             bytes=outcome.size,
             duration_ms=round((time.monotonic() - began) * 1000),
             arguments=trace.content(outcome.edited),

@@ -161,6 +161,8 @@ def _state(event: Event) -> str:
         return str(event.get("finish_reason") or "ended")
     if event["type"] == "direct_command":
         return "cancelled" if event.get("return_code") is None else f"exit {event['return_code']}"
+    if event.get("success") and (code := number(event, "exit_code")):
+        return f"exit {code}"
     return "ok" if event.get("success") else "failed"
 
 

@@ -102,8 +102,12 @@ def result_line(content: str) -> str:
     """
     value = _value(content)
     if isinstance(value, dict) and "ok" in value:
-        failure = {key: part for key, part in value.items() if key != "ok"}
-        value = value.get("result") if value["ok"] else failure
+        if value["ok"] and "exit_code" in value:  # first, so that a long output does not push it out
+            value = {key: value[key] for key in ("exit_code", "stderr", "result") if key in value}
+        elif value["ok"]:
+            value = value.get("result")
+        else:
+            value = {key: part for key, part in value.items() if key != "ok"}
     return f"\n==> tool result `{_cut(dumps(value))}`\n\n"
 
 

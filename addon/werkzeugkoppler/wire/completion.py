@@ -1,12 +1,11 @@
 """Completions and chunks turned into each other, for upstreams that answer in the other form."""
 
-import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from werkzeugkoppler.errors import Cause, UpstreamError
 from werkzeugkoppler.wire.assemble import CallDraft, MessageAssembler
-from werkzeugkoppler.wire.jsontext import JsonObject, array_items, dumps
+from werkzeugkoppler.wire.jsontext import JsonObject, array_items, dumps, loads
 from werkzeugkoppler.wire.rewrite import rewritten
 from werkzeugkoppler.wire.sse import SseEvent, event
 
@@ -95,7 +94,7 @@ def parse_chunk(data: bytes) -> Chunk | None:
         UpstreamError: It says that the upstream failed.
     """
     try:
-        chunk = json.loads(data.decode())
+        chunk = loads(data.decode())
     except (ValueError, RecursionError):
         return None
     if isinstance(chunk, dict) and chunk.get("error"):

@@ -17,6 +17,11 @@ MAX_BYTES = 1024 * 1024
 _FINISH = b'"finish_reason"'
 _WORD = re.compile(rb'\s*:\s*"(\w{1,40})"')
 _NUMBER = re.compile(rb"\s*:\s*(\d{1,12})")
+_EXIT_CODE = re.compile(
+    r', "exit_code": (-?\d{1,10})(?:, "stderr": "(?:[^"\\]|\\.)*+")?(?:, "output": "[^"]*+")?\}\Z'
+)
+MAX_NOTES = 32 * 1024
+"""Characters of the notes at the end of a tool's result: 4 kB of stderr, all of them escaped, fit."""
 
 
 class Glance(NamedTuple):
@@ -59,6 +64,15 @@ def glance(body: bytes) -> Glance:
     """
     body = body[-MAX_BYTES:]
     return Glance(_finish(body), _tokens(body))
+
+
+def exit_code(result: str) -> int | None:
+    """The exit code in the content of a tool's message, of which only the end is looked at.
+
+    `None` where the tool was no command, or the command did not fail.
+    """
+    match = _EXIT_CODE.search(result, max(0, len(result) - MAX_NOTES))
+    return int(match[1]) if match else None
 
 
 def size(count: int) -> str:

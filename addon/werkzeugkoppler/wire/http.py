@@ -9,7 +9,7 @@ from werkzeugkoppler.errors import Headers
 EVENT_STREAM = "text/event-stream"
 JSON_HEADERS: Headers = (("content-type", "application/json"),)
 EXPLAIN_HEADER = "X-Werkzeugkoppler-Explain"
-"""With `1`: nothing is asked, what would be is told (BX-13)."""
+"""With `1`, or any value that does not say no: nothing is asked, what would be is told (BX-13)."""
 TEXT_HEADERS: Headers = (("content-type", "text/plain; charset=utf-8"),)
 
 

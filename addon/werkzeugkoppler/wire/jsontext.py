@@ -12,8 +12,24 @@ def no_constants(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
+TOO_LONG = "a number has too many digits"
+
+
+def in_words(error: Exception) -> str:
+    """Why a text is no JSON; what Python says of long numbers is advice for its programmers."""
+    return TOO_LONG if "set_int_max_str_digits" in str(error) else str(error)
+
+
+def _int(digits: str) -> int | None:
+    try:
+        return int(digits)
+    except ValueError:
+        return None
+
+
 _decode = json.JSONDecoder(parse_constant=no_constants).raw_decode
-_decode_anything = json.JSONDecoder().raw_decode
+_decode_usual = json.JSONDecoder().raw_decode
+_decode_long = json.JSONDecoder(parse_int=_int).raw_decode
 _space = re.compile(r"[ \t\n\r]*").match
 # Made once: `json.dumps` makes an encoder anew each time that it is given options.
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -28,6 +44,27 @@ def dumps(value: Any) -> str:
     except UnicodeEncodeError:
         return _encode_escaped(value)
     return text
+
+
+def loads(text: str) -> Any:
+    """What an upstream's JSON says; a number with more digits than can be read is `None`.
+
+    Raises:
+        ValueError: The text is not JSON.
+    """
+    start = _skip(text, 0)
+    value, end = _decode_anything(text, start)
+    _end(text, end)
+    return value
+
+
+def _decode_anything(text: str, at: int) -> tuple[Any, int]:
+    try:
+        return _decode_usual(text, at)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # the number
+        return _decode_long(text, at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +91,7 @@ class JsonObject:
 
         Args:
             lenient: Take what the standard reader takes: of a key that stands twice the last value
-                counts, and NaN and Infinity are numbers.
+                counts, and NaN and Infinity are numbers. One with more digits than it takes is `None`.
 
         Raises:
             ValueError: The text is not JSON, nests too deeply, or says a key twice: two readers
@@ -144,6 +181,10 @@ def _value(decode: Callable[[str, int], tuple[Any, int]], text: str, at: int) ->
         return decode(text, at)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+    except json.JSONDecodeError:
+        raise
+    except ValueError as error:
+        raise ValueError(in_words(error)) from error
 
 
 def _expect(text: str, at: int, mark: str) -> int:

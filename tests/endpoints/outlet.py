@@ -13,11 +13,12 @@ class KeptOutlet:
         self.began = anyio.Event()
         """Set when the head is out."""
         self.last_write = anyio.current_time()
-        self.status: int | None = None
+        self.status = 0
         self.headers: Headers = ()
         self.body = b""
         self.ended = False
         self.failure: str | None = None
+        self.is_last = False
         self.room = True
         self._written = anyio.Event()
 

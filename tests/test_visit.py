@@ -1,14 +1,21 @@
-"""What is held on behalf of a request is let go, and its line in the log is one line of text."""
+"""What is held on behalf of a request is let go, and its trace and its line in the log tell of its end."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any
 
+import anyio
 import pytest
+from mitmproxy import http
 from mitmproxy.test import taddons, tflow
+from mitmproxy.utils.asyncio_utils import create_task
 
 from tests.endpoints.outlet import KeptOutlet
+from werkzeugkoppler.delivery import Delivery
 from werkzeugkoppler.drain import write_to_end
-from werkzeugkoppler.endpoints.call import Outlet
+from werkzeugkoppler.endpoints.call import Outlet, Reply
 from werkzeugkoppler.errors import Headers
 from werkzeugkoppler.source import Source
 from werkzeugkoppler.visit import Visit, Visits
@@ -58,3 +65,81 @@ async def test_only_a_client_that_waits_is_told_that_its_answer_is_broken_off(is
     except asyncio.CancelledError:
         assert is_over
     assert (b"stopping" in outlet.body) is not is_over
+
+
+BOUND_SECONDS = 5
+"""For anything that could hang."""
+
+
+class Scene:
+    """A client's request, and a streamed answer to it that mitmproxy pulls."""
+
+    def __init__(self, source: Source) -> None:
+        self.visits = Visits(source)
+        self.flow: http.HTTPFlow = tflow.tflow()
+        self.visit: Visit = self.visits.receive(self.flow)
+        self._delivery = Delivery(source, self.visits)
+        self._port = source.port
+
+    @asynccontextmanager
+    async def streaming(self) -> AsyncIterator[asyncio.StreamReader]:
+        """An answer that has begun, with what mitmproxy gets of it; it does not end by itself."""
+
+        async def write(outlet: Outlet, headers: Headers) -> None:
+            outlet.start(200, ())
+            await outlet.write(b"hello")
+            await anyio.sleep_forever()
+
+        self._delivery.stream(self.flow, self.visit, write)
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        writer.write(f"POST {self.visit.parked} HTTP/1.1\r\ncontent-length: 0\r\n\r\n".encode())
+        await reader.readuntil(b"hello\r\n")
+        yield reader
+        writer.close()
+
+    @property
+    def response(self) -> dict[str, Any]:
+        """The event of the trace that tells of the end."""
+        return next(event for event in self.visit.trace.events if event["type"] == "proxy_response")
+
+
+@pytest.fixture
+async def scene() -> AsyncIterator[Scene]:
+    source = Source()
+    await source.open()
+    with anyio.fail_after(BOUND_SECONDS):
+        yield Scene(source)
+    source.close()
+
+
+@pytest.mark.contract("BX-05")
+async def test_what_a_client_got_that_left_in_the_middle_is_counted(scene: Scene) -> None:
+    async with scene.streaming():
+        scene.visits.leave(scene.flow.client_conn)
+    assert scene.response["bytes_written"] == len("hello")
+    assert (scene.response["cancelled"], scene.response["cancelled_by"]) == (True, "client_left")
+
+
+@pytest.mark.contract("OW-69")
+async def test_an_answer_that_a_stop_broke_off_was_cancelled_by_it(scene: Scene) -> None:
+    async with scene.streaming() as reader:
+        scene.visit.break_off()
+        told = await reader.readuntil(b"0\r\n\r\n")
+        scene.flow.response = http.Response.make(200)  # as mitmproxy has streamed it
+        scene.visits.end(scene.visit, scene.flow)
+    assert b'"stopping"' in told
+    assert (scene.response["cancelled"], scene.response["cancelled_by"]) == (True, "shutdown")
+    assert scene.response["status_code"] == 200 and scene.response["bytes_written"] > len("hello")
+
+
+@pytest.mark.contract("OW-69")
+async def test_an_answer_that_has_ended_is_not_broken_off(scene: Scene) -> None:
+    async def answer() -> Reply:
+        return Reply(200, (), b"")
+
+    scene.visit.task = create_task(answer(), name="turn", keep_ref=True)
+    await scene.visit.task
+    scene.visit.break_off()
+    scene.flow.response = http.Response.make(200, b"Hello.")
+    scene.visits.end(scene.visit, scene.flow)
+    assert scene.response["cancelled"] is False and scene.response["bytes_written"] == len("Hello.")

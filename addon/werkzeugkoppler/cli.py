@@ -39,6 +39,8 @@ Usage: ./run.sh [dump|web|console] [--config FILE] [--log-requests] [-- MITMPROX
        ./run.sh doctor [--config FILE | --probe URL | --self] [--help]
        ./run.sh explain [FILE|-] [--config FILE] [--url URL] [--json]
        ./run.sh inspect [ID | --last | --list | --follow] [--help]
+       ./run.sh replay FILE [--turn ID] [--help]
+       ./run.sh fork FILE --leg N [--turn ID] [--model M] [--edit] [--help]
 
   dump       under mitmdump: a log in the terminal (the default)
   web        under mitmweb: look, hold, edit and replay in the browser
@@ -46,6 +48,8 @@ Usage: ./run.sh [dump|web|console] [--config FILE] [--log-requests] [-- MITMPROX
   doctor     checks this install, or any gateway: docs/doctor.md
   explain    what a request becomes, and what each part of it costs
   inspect    shows what a request did, from its trace: docs/inspect.md
+  replay     plays a saved turn again, from its file alone: docs/replay.md
+  fork       goes on from a leg of a saved turn, with another model or other messages
   test       the tests; more arguments go to pytest
   check      format, lint, types
   bench      the benchmark
@@ -68,6 +72,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from werkzeugkoppler.inspecting.command import main as inspect
 
         return inspect(given[1:])
+    if given[:1] in (["replay"], ["fork"]):
+        from werkzeugkoppler.playing.command import main as play
+
+        return play(given)
     ours, theirs = _split(given)
     args = _parser().parse_args(ours)
     try:

@@ -9,6 +9,7 @@ from werkzeugkoppler.drain import write_to_end
 from werkzeugkoppler.endpoints.call import Outlet, Reply, Streamed, Write, error_reply
 from werkzeugkoppler.errors import ApiError, Headers
 from werkzeugkoppler.flows import response
+from werkzeugkoppler.source import Outlet as Pulled
 from werkzeugkoppler.source import Source
 from werkzeugkoppler.visit import Visit, Visits, set_address
 
@@ -56,7 +57,8 @@ class Delivery:
     def stream(self, flow: http.HTTPFlow, visit: Visit, write: Write) -> None:
         """Park an answer, and point the flow at it."""
 
-        async def answerer(outlet: Outlet) -> None:
+        async def answerer(outlet: Pulled) -> None:
+            visit.outlet = outlet
             try:
                 await write_to_end(visit, outlet, write)
             except asyncio.CancelledError:

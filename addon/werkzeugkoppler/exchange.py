@@ -51,6 +51,12 @@ class LegAnswer(MadeAnswer):
     flow: http.HTTPFlow | None = None
     """As long as it is open: that of a stream which is coming in."""
 
+    @property
+    def so_far(self) -> bytes | None:
+        """What has come of a stream, once it is broken off."""
+        response = self.flow.response if self.flow is not None else None
+        return response.raw_content if response is not None else None
+
     def note_repairs(self, repairs: Sequence[str]) -> None:
         """Write on the flow what had to be mended in its answer (BX-02).
 
@@ -89,8 +95,7 @@ async def leg(
             await _before(flow)
             if flow.response is None:
                 async with AsyncExitStack() as stack:
-                    entering = stack.enter_async_context(send(request_of(flow)))
-                    answer = await unless_killed(flow, entering)
+                    answer = await _head(flow, stack.enter_async_context(send(request_of(flow))))
                     flow.response = response(answer.status, answer.headers, b"")
                     recording = stack.enter_context(Recording(flow, flow.response, answer))
                     if media_type(answer.headers) == EVENT_STREAM:
@@ -101,9 +106,22 @@ async def leg(
                 labels.note_repairs(flow, repairs_of(flow.response.get_content(strict=False) or b""))
         check_killed(flow)
     except Killed as error:
-        raise UpstreamError("the request to the upstream was killed by the operator") from error
+        raise killed_leg() from error
     content = flow.response.get_content(strict=False) or b""
     yield LegAnswer(flow.response.status_code, tuple(flow.response.headers.items(multi=True)), whole(content))
+
+
+def killed_leg() -> UpstreamError:
+    """What a turn is told of a leg whose flow was killed."""
+    return UpstreamError("the request to the upstream was killed by the operator")
+
+
+async def _head(flow: http.HTTPFlow, entering: Awaitable[HttpAnswer]) -> HttpAnswer:
+    try:
+        return await unless_killed(flow, entering)
+    except UpstreamError as error:
+        labels.note_failure(flow, error)
+        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +135,7 @@ class Act:
     name: str
     """What is done."""
     body: str
-    more: Mapping[str, str] = field(default_factory=dict)
+    more: Mapping[str, Plain] = field(default_factory=dict)
     """Further entries of `flow.metadata`."""
     headers: Headers = JSON_HEADERS
     """What the body and the outcome are."""
@@ -235,8 +253,11 @@ async def _lifecycle(flow: http.HTTPFlow) -> AsyncIterator[None]:
 async def _before(flow: http.HTTPFlow, question: Question | None = None) -> None:
     if (view := ctx.master.addons.get("view")) is not None:
         view.add([flow])  # what it does for a client's flow when its head has come
+    made = flow.request.raw_content
     await _trigger(HttpRequestHook(flow), flow)
     await (released(flow) if question is None else _ask(flow, question))
+    if flow.request.raw_content is not made and made is not None:
+        labels.note_made(flow, made)
     check_killed(flow)
     flow.request.timestamp_end = time.time()  # the time it was held for is not the work's
 

@@ -8,6 +8,8 @@ from contextlib import suppress
 from typing import Any
 
 from mitmproxy.addonmanager import AddonManager
+from mitmproxy.eventsequence import iterate
+from mitmproxy.flow import Flow
 from mitmproxy.utils.asyncio_utils import create_task
 
 from werkzeugkoppler.ending import exit_at_once
@@ -51,6 +53,11 @@ def with_addon(
         @addons.setter
         def addons(self, original: AddonManager) -> None:
             self._addons = HookTable(self)
+
+        async def load_flow(self, flow: Flow) -> None:
+            # mitmproxy would have every flow of a file go to the dead end, and show it so.
+            for event in iterate(flow):
+                await self.addons.handle_lifecycle(event)
 
         def shutdown(self) -> None:
             """Begin the end; from then on a signal forces it (OW-69). May be called in any thread."""

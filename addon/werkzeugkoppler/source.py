@@ -98,9 +98,9 @@ class Outlet:
     def write_now(self, data: bytes) -> None:
         """Send a piece of the body without waiting; none where the client has not taken the last ones."""
         self.last_write = self._loop.time()
-        self.written += len(data)
         if self._transport.is_closing():
             return  # the client left; the turn is about to be told
+        self.written += len(data)
         self._transport.write(b"%x\r\n%b\r\n" % (len(data), data))
 
     def end(self) -> None:

@@ -16,8 +16,8 @@ from werkzeugkoppler.endpoints.routes import Route
 from werkzeugkoppler.errors import ApiError, Headers
 from werkzeugkoppler.gate.limits import Slot
 from werkzeugkoppler.labels import Link
-from werkzeugkoppler.retention import prune
-from werkzeugkoppler.source import Source
+from werkzeugkoppler.retention import Run, prune
+from werkzeugkoppler.source import Outlet, Source
 from werkzeugkoppler.stacks import Hold
 from werkzeugkoppler.trace_writer import TraceWriter
 from werkzeugkoppler.traces import Content, Trace, begin
@@ -52,6 +52,8 @@ class Visit:
     task: asyncio.Task[Reply | Streamed] | None = None
     writing: asyncio.Task[None] | None = None
     """Writes the answer to the source's connection."""
+    outlet: Outlet | None = None
+    """Where it is written to."""
     is_answered: bool = False
     is_broken_off: bool = False
     is_over: bool = False
@@ -81,10 +83,8 @@ class Visit:
 
     def break_off(self) -> None:
         """End what answers it; whoever waits for that tells the client."""
-        self.is_broken_off = True
         task = self.writing or self.task
-        if task is not None:
-            task.cancel()
+        self.is_broken_off = task is None or task.cancel()  # not what has ended, and is on its way
 
     def note_request(self) -> None:
         """Trace what is known of any request from its head, once; a chat's is told by its endpoint."""
@@ -140,6 +140,7 @@ class Visits:
         """See `retention.prune`."""
         self._source = source
         self._log_line = log_line
+        self._since = time.time()
         self._of_flow: WeakKeyDictionary[http.HTTPFlow, Visit] = WeakKeyDictionary()
         self._of_client: dict[str, set[Visit]] = {}
 
@@ -225,10 +226,11 @@ class Visits:
             visit.task.cancel()
         self._log_end(visit, flow)
         _trace_end(visit, flow, why)
-        prune(self.keep_flows, self._running)
+        prune(self.keep_flows, self._run)
 
-    def _running(self) -> set[str]:
-        return {visit.link.turn for visits in self._of_client.values() for visit in visits}
+    def _run(self) -> Run:
+        running = {visit.link.turn for visit in self.under_way}
+        return Run(self._since, running, {visit.link.turn for visit in self._of_flow.values()})
 
     def _log_end(self, visit: Visit, flow: http.HTTPFlow | None) -> None:
         if self._log_line is not None:
@@ -245,13 +247,15 @@ class Visits:
 def _trace_end(visit: Visit, flow: http.HTTPFlow | None, why: str) -> None:
     visit.note_request()
     response = flow.response if flow is not None else None
-    is_cancelled = flow is None or flow.error is not None
+    why = "shutdown" if visit.is_broken_off else why
+    is_cancelled = flow is None or flow.error is not None or visit.is_broken_off
+    body = len(response.raw_content or b"") if response is not None else 0
     visit.trace.add(
         "proxy_response",
         request_id=visit.trace.id,
         status_code=response.status_code if response is not None else None,
         duration_ms=round((time.monotonic() - visit.began) * 1000),
-        bytes_written=len(response.raw_content or b"") if response is not None else 0,
+        bytes_written=body if visit.outlet is None else visit.outlet.written,
         cancelled=is_cancelled,
         cancelled_by=why if is_cancelled else None,
         **visit.trace.closing,

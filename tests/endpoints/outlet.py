@@ -13,7 +13,7 @@ class KeptOutlet:
         self.began = anyio.Event()
         """Set when the head is out."""
         self.last_write = anyio.current_time()
-        self.status = 0
+        self.status: int | None = None
         self.headers: Headers = ()
         self.body = b""
         self.ended = False

@@ -30,6 +30,11 @@ NEEDED = {"actions__publish": ["deploy"], "actions__push": ["git_write", "git_pu
         ({"action": "push the tag"}, ()),
         ({"action": " "}, ()),
         ({"category": [1]}, ()),
+        ({"category": "depoly"}, ()),
+        ({"category": ["git_*", "depoly"]}, ("git_write", "git_push")),
+        ({"category": "*"}, ("deploy", "git_write", "git_push")),
+        ({"category": "[" * 10_000}, ()),
+        ({"category": ["a"] * 1000 + ["deploy"]}, ()),
         ({"action": 1, "category": ""}, ()),
     ],
 )
@@ -53,6 +58,16 @@ def test_a_request_is_for_one_call_unless_it_says_more() -> None:
 def test_what_is_no_object_asks_for_nothing_and_is_shown_as_it_is(arguments: str) -> None:
     assert read_text(arguments, NEEDED).costs == ()
     assert spelled_out(arguments, NEEDED) == arguments
+
+
+def test_what_is_asked_for_by_its_name_is_that_alone() -> None:
+    needed = {"one": ["deploy", "deploy:prod"]}
+    assert read({"category": "deploy"}, needed).costs == ("deploy",)
+    assert read({"category": "dep*"}, needed).costs == ("deploy", "deploy:prod")
+
+
+def test_a_category_that_is_unknown_is_shown_as_it_was_written() -> None:
+    assert json.loads(spelled_out('{"category": "depoly"}', NEEDED))["category"] == "depoly"
 
 
 @pytest.mark.contract("OW-61")

@@ -36,6 +36,11 @@ def test_a_summary_says_what_was_asked_and_what_came_of_it() -> None:
     ]
 
 
+def test_a_fork_says_what_it_is_one_of() -> None:
+    shown = text(views.summary(facts(HEAD, REQUEST | {"forked_from": "b2f448978d9192a4", "forked_leg": 2})))
+    assert any(", a fork of b2f448978d9192a4 at leg 2, streamed chat" in line for line in shown)
+
+
 def test_a_refused_request_has_its_error_in_its_summary() -> None:
     shown = text(views.summary(facts(*REFUSED)))
     assert "asked   2026-11-21T12:00:00.000Z, 10.0.0.1:9, GET /nope" in shown
@@ -46,6 +51,14 @@ def test_a_refused_request_has_its_error_in_its_summary() -> None:
 def test_a_running_request_has_a_summary() -> None:
     shown = text(views.summary(facts(HEAD, REQUEST, event("retry", 5, leg=1, retry=4))))
     assert "status   running" in shown and "retries  4" in shown
+
+
+@pytest.mark.contract("BX-05")
+def test_a_leg_that_was_broken_off_is_shown_with_what_came_of_it() -> None:
+    asked = event("leg_request", 5, leg=1, bytes=500)
+    leg = event("leg", 800, leg=1, cancelled=True, bytes=2100, first_delta_ms=20, duration_ms=790)
+    row = text(views.summary(facts(HEAD, REQUEST, asked, leg)))[-1]
+    assert row.split("  ") == ["leg 1", "cancelled", "790 ms", "first delta after 20 ms, 2.1 kB had come"]
 
 
 @pytest.mark.contract("OW-36")
@@ -62,6 +75,17 @@ def test_contents_stand_below_the_calls() -> None:
     result = event("tool_result", 9, call_id="c1", name="t", success=True, content="x" * 700)
     shown = text(views.tools(facts(HEAD, call, result)))
     assert shown[-3:] == ["t c1", 'arguments: {"a": 1}', "content: " + "x" * 591 + "..."]
+
+
+@pytest.mark.contract("BX-10")
+def test_a_call_that_the_operator_edited_is_shown_with_what_ran() -> None:
+    call = event("tool_call", call_id="c1", name="t", leg=1, bytes=2, arguments='{"a": 1}')
+    result = event("tool_result", 9, call_id="c1", name="t", success=True, edited=True)
+    shown = text(views.tools(facts(HEAD, call, result | {"arguments": '{"a": 2}', "content": "two"})))
+    assert shown[-4:] == ["t c1", 'arguments: {"a": 1}', 'edited by the operator: {"a": 2}', "content: two"]
+    assert text(views.tools(facts(HEAD, result)))[-2:] == ["t c1", "edited by the operator"]
+    assert views.is_decision(result)
+    assert text(views.permissions([result]))[-1].endswith("edited by the operator")
 
 
 def test_times_are_shown_as_a_waterfall() -> None:
@@ -143,3 +167,8 @@ def test_figures_have_units() -> None:
 def test_an_odd_usage_is_shown_somehow(odd: Any) -> None:
     told = facts(HEAD, event("leg", 1, leg=1, usage=odd))
     assert text(views.summary(told)) and text(figures.cost(told, Price(1, 1)))
+
+
+def test_a_long_finish_is_cut() -> None:
+    turn = facts(HEAD, REQUEST, event("leg", 5, leg=1, finish_reason="x" * 3000), event("proxy_response", 9))
+    assert all(len(line) < 120 for line in text(views.summary(turn)) + text(figures.timing(turn)))

@@ -4,7 +4,7 @@ Every decision is traced (OW-63).
 """
 
 import secrets
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -100,18 +100,11 @@ class Approval:
 
     def killed(self, name: str, kill: Kill) -> str:
         """What the model is told of a call that was killed."""
-        if self._asks(name):
-            return ToolResult(True, permission.answer(None, BY_OPERATOR, None)).text()
-        return ToolResult(False, KILLED[kill]).text()
+        return killed(kill, is_request=self._asks(name))
 
     def denied(self, name: str, note: str) -> str:
         """What the model is told of a call that was denied."""
-        if self._asks(name):
-            return ToolResult(True, permission.answer(None, note, None)).text()
-        if note == BY_OPERATOR:
-            return ToolResult(False, KILLED[Kill.BEFORE]).text()
-        text = f"The call was denied: it needs approval, and there is {note}"
-        return ToolResult(False, text, {"operator_note": note}).text()
+        return denial(note, is_request=self._asks(name))
 
     def failed(self, call: ToolCall) -> None:
         """Note that a call failed: of a request for permission, that its arguments were edited into none."""
@@ -123,12 +116,11 @@ class Approval:
 
         That a permission was denied is for the model alone: it may do without.
         """
-        said = [
-            f"Action: {name}\nMissing authorization: {', '.join(self._needed.get(name, (UNSPECIFIED,)))}"
-            for name in names
-            if not self._asks(name)
-        ]
-        return "\n\n".join([REFUSED, *said]) if said else None
+        return refused([(name, self.lacking(name)) for name in names if not self._asks(name)])
+
+    def lacking(self, name: str) -> list[str]:
+        """The costs of a tool that are not authorized."""
+        return list(self._needed.get(name, ()))
 
     def end(self) -> None:
         """Take back the permissions that only this turn has."""
@@ -162,7 +154,7 @@ class Approval:
         return ToolResult(False, text + advice, {"action": name, "missing": list(needed)}).text()
 
     def _permission_tool(self) -> Tool:
-        costs = tuple(dict.fromkeys(cost for costs in self._needed.values() for cost in costs))
+        costs = self._every_cost()
         return Tool(
             SOURCE,
             REQUEST_PERMISSION,
@@ -176,9 +168,10 @@ class Approval:
         """Give what was asked for, by somebody who let the request go (OW-61)."""
         asked = permission.read(values, self._needed)
         if not asked.costs:
-            reason = "the request names no category"
+            reason = "no tool needs what the request names"
             self._trace.add("permission_denied", tool=REQUEST_PERMISSION, reason=reason)
-            return ToolResult(True, permission.answer(None, reason, None))
+            known = ", ".join(self._every_cost())
+            return ToolResult(True, permission.answer(None, f"{reason}: it can be {known}", None))
         grant = Grant(f"grant_{secrets.token_hex(8)}", Scope.of(asked.scope), frozenset(asked.costs))
         self._grants.add(grant)
         self._trace.add(
@@ -186,7 +179,7 @@ class Approval:
             tool=REQUEST_PERMISSION,
             grant_id=grant.id,
             scope=grant.scope,
-            costs=self._known(asked.costs),
+            costs=list(asked.costs),
         )
         note = NOT_KEPT if asked.note is None and asked.scope == PERSISTENT else asked.note
         return ToolResult(True, permission.answer(grant.scope, note, grant.id))
@@ -195,14 +188,51 @@ class Approval:
         if not self._asks(call.name):
             return {}
         asked = permission.read_text(call.arguments, self._needed)
-        return {"scope": Scope.of(asked.scope), "costs": self._known(asked.costs)}
+        return {"scope": Scope.of(asked.scope), "costs": list(asked.costs)}
 
-    def _known(self, costs: Iterable[str]) -> list[str]:
-        """What may stand in a trace, which holds no words of a model's."""
-        return [cost for cost in costs if any(cost in needed for needed in self._needed.values())]
+    def _every_cost(self) -> tuple[str, ...]:
+        """All that can be asked for."""
+        return tuple(dict.fromkeys(cost for costs in self._needed.values() for cost in costs))
 
     def _note(self, what: str, call: ToolCall, **fields: Any) -> None:
         self._trace.add(f"permission_{what}", tool=call.name, call_id=call.id, **fields)
+
+
+def killed(kill: Kill, *, is_request: bool) -> str:
+    """What the model is told of a call that was killed.
+
+    Args:
+        is_request: It was a call of `request_permission`.
+    """
+    return denial(BY_OPERATOR, is_request=True) if is_request else ToolResult(False, KILLED[kill]).text()
+
+
+def denial(note: str, *, is_request: bool) -> str:
+    """What the model is told of a call that was denied.
+
+    Args:
+        note: Why.
+        is_request: It was a call of `request_permission`.
+    """
+    if is_request:
+        return ToolResult(True, permission.answer(None, note, None)).text()
+    if note == BY_OPERATOR:
+        return ToolResult(False, KILLED[Kill.BEFORE]).text()
+    text = f"The call was denied: it needs approval, and there is {note}"
+    return ToolResult(False, text, {"operator_note": note}).text()
+
+
+def refused(denied: Sequence[tuple[str, Sequence[str]]]) -> str | None:
+    """What a client is told of denied calls in place of an answer.
+
+    Args:
+        denied: The name of each, and the costs that are not authorized.
+    """
+    said = [
+        f"Action: {name}\nMissing authorization: {', '.join(costs or (UNSPECIFIED,))}"
+        for name, costs in denied
+    ]
+    return "\n\n".join([REFUSED, *said]) if said else None
 
 
 def _reason(needed: tuple[str, ...], used: tuple[Grant, ...] | None) -> str:

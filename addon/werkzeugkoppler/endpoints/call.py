@@ -32,7 +32,6 @@ class Outlet(Protocol):
     """Where a streamed answer goes; see `source.Outlet`."""
 
     started: bool
-    status: int
     last_write: float
     failure: str | None
     is_last: bool

@@ -62,6 +62,23 @@ class LegTrace:
             message=self._trace.content(leg.message),
         )
 
+    def broken_off(self, body: bytes | None) -> None:
+        """The leg that was asked last was cancelled before its end.
+
+        Args:
+            body: What has come of its answer.
+        """
+        self._trace.add(
+            "leg",
+            leg=self._number,
+            cancelled=True,
+            bytes=len(body) if body is not None else None,
+            first_byte_ms=self._first_byte_ms,
+            first_delta_ms=self._first_delta_ms,
+            duration_ms=self._ms(),
+            content=self._trace.content(body),
+        )
+
     def _note_first(self) -> None:
         self._first_delta_ms = self._ms()
 

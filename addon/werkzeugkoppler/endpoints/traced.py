@@ -22,6 +22,8 @@ class Outcome:
     size: int | None = None
     """Characters of the text that came of it."""
     text: str | None = None
+    edited: str | None = None
+    """What was done in place of what was asked for, where somebody edited that."""
 
     def of(self, done: tuple[int, str] | Kill, killed: Callable[[Kill], str] = lambda kill: "") -> str:
         """Note what `exchange.act` gave.
@@ -62,7 +64,9 @@ def traced(trace: Trace, type: str, *, if_cancelled: str | None = None, **fields
             success=outcome.success,
             denied=outcome.is_denied or None,
             cancelled=outcome.is_cancelled or None,
+            edited=outcome.edited is not None or None,
             bytes=outcome.size,
             duration_ms=round((time.monotonic() - began) * 1000),
+            arguments=trace.content(outcome.edited),
             content=trace.content(outcome.text),
         )

@@ -23,9 +23,12 @@ def of_mcp_tool(server_id: str, name: str, costs: Sequence[str] | None) -> tuple
 def missing(costs: Iterable[str], authorized: Iterable[str]) -> tuple[str, ...]:
     """The costs that nothing in `authorized` covers, in their order, each once."""
     patterns = tuple(authorized)
-    return tuple(
-        cost for cost in dict.fromkeys(costs) if not any(_covers(pattern, cost) for pattern in patterns)
-    )
+    return tuple(cost for cost in dict.fromkeys(costs) if not is_covered(cost, patterns))
+
+
+def is_covered(cost: str, patterns: Iterable[str]) -> bool:
+    """Whether one of the patterns stands for a cost."""
+    return any(_covers(pattern, cost) for pattern in patterns)
 
 
 def _covers(pattern: str, cost: str) -> bool:

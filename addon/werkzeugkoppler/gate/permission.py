@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from werkzeugkoppler.gate.costs import is_covered
 from werkzeugkoppler.gate.grants import PERSISTENT, Scope
 
 REQUEST_PERMISSION = "request_permission"
@@ -14,13 +15,18 @@ REQUEST_PERMISSION = "request_permission"
 NO_OPERATOR = "no interactive operator available"
 """The note where nobody could be asked."""
 
+MAX_CATEGORIES = 100
+"""Of one request; each may be a pattern, and a model writes them."""
+MAX_CATEGORY_CHARS = 500
+"""Of one; longer than any that is meant."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What is asked for, as the model wrote it or the operator edited it."""
 
     costs: tuple[str, ...]
-    """Empty where it cannot be known."""
+    """Such as some tool needs; empty where it cannot be known, or is nothing that any tool needs."""
     scope: Any
     """As it was written; see `Scope.of`."""
     note: str | None = None
@@ -61,8 +67,8 @@ def parameters(costs: Sequence[str]) -> dict[str, Any]:
 def read(values: Mapping[str, Any], needed: Mapping[str, Sequence[str]]) -> Asked:
     """What arguments ask for.
 
-    Without a `category` that is what the tool needs whose name `action` begins with, or else the only
-    thing that any tool needs.
+    A `category` may be a pattern, as in `authorized_costs`. Without one that is what the tool needs whose
+    name `action` begins with, or else the only thing that any tool needs.
 
     Args:
         needed: What is missing for each tool, by the name that the model knows.
@@ -87,7 +93,8 @@ def spelled_out(arguments: str, needed: Mapping[str, Sequence[str]]) -> str:
         return arguments
     asked = read(values, needed)
     costs = asked.costs[0] if len(asked.costs) == 1 else list(asked.costs)
-    return json.dumps(values | {"category": costs, "scope": asked.scope}, ensure_ascii=False, indent=1)
+    category = costs or values.get("category") or []  # one that is unknown as it was written
+    return json.dumps(values | {"category": category, "scope": asked.scope}, ensure_ascii=False, indent=1)
 
 
 def answer(scope: Scope | None, note: str | None, grant_id: str | None) -> dict[str, Any]:
@@ -109,12 +116,13 @@ def _object(text: str) -> dict[str, Any] | None:
 
 
 def _costs(category: Any, action: Any, needed: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    if isinstance(category, str) and category:
-        return (category,)
-    if isinstance(category, list):
-        return tuple(cost for cost in category if isinstance(cost, str))
+    every = dict.fromkeys(cost for costs in needed.values() for cost in costs)
+    if category and isinstance(category, str | list):
+        named = [category] if isinstance(category, str) else category[:MAX_CATEGORIES]
+        words = [word for word in named if isinstance(word, str) and len(word) <= MAX_CATEGORY_CHARS]
+        patterns = [word for word in words if word not in every]
+        return tuple(cost for cost in every if cost in words or is_covered(cost, patterns))
     name = re.match(r"[\w-]*", action)[0] if isinstance(action, str) else ""  # type: ignore[index]
     if name in needed:
         return tuple(needed[name])
-    every = dict.fromkeys(cost for costs in needed.values() for cost in costs)
     return tuple(every) if len(every) == 1 else ()

@@ -7,7 +7,10 @@ from werkzeugkoppler.inspecting.blocks import Block, Cell, Lines, Table
 from werkzeugkoppler.inspecting.facts import Facts, Span, number
 from werkzeugkoppler.inspecting.reading import Event
 from werkzeugkoppler.inspecting.words import MAX_VALUE_CHARS, count, duration, event_line, size, state
+from werkzeugkoppler.wire.glance import MAX_FINISH_CHARS
+from werkzeugkoppler.wire.printable import cut
 
+EDITED = "edited by the operator"
 REFUSALS = (401, 403)
 """Status codes by which somebody is told that he may not."""
 
@@ -58,14 +61,15 @@ def permissions(decisions: Sequence[Event]) -> list[Block]:
     Args:
         decisions: The events about it; see `is_decision`.
     """
-    lines = [event_line(event) for event in decisions]
+    lines = [event_line(event) + (f"  {EDITED}" if event.get("edited") else "") for event in decisions]
     return [Lines(lines or ["(no permission events in this trace)"])]
 
 
 def is_decision(event: Event) -> bool:
-    """Whether an event tells of a permission: asked for, given, denied."""
+    """Whether an event tells of a permission: asked for, given, denied, given for something else."""
     is_refusal = event["type"] == "error" and event.get("status_code") in REFUSALS
-    return event["type"].startswith(("permission_", "auth_check_")) or bool(event.get("denied")) or is_refusal
+    is_operators = bool(event.get("denied") or event.get("edited"))
+    return event["type"].startswith(("permission_", "auth_check_")) or is_operators or is_refusal
 
 
 def tokens(usage: Any) -> str:
@@ -98,7 +102,10 @@ def _asked(facts: Facts) -> str:
         if offered := number(request, "tool_count"):
             what += f", {count(offered, 'tool')} of the client's"
     at = str(request.get("at", ""))
-    return ", ".join(part for part in (at, str(request.get("client_addr", "")), what) if part)
+    who = str(request.get("client_addr", ""))
+    if "forked_from" in request:
+        who = f"a fork of {request['forked_from']} at leg {request.get('forked_leg')}"
+    return ", ".join(part for part in (at, who, what) if part)
 
 
 def _model(facts: Facts) -> str:
@@ -116,7 +123,7 @@ def _answer(facts: Facts) -> str:
     if not facts.response:
         return ""
     legs = facts.of("leg")
-    finish = str(legs[-1].event.get("finish_reason", "")) if legs else ""
+    finish = cut(legs[-1].event.get("finish_reason", ""), MAX_FINISH_CHARS) if legs else ""
     written, keepalives = number(facts.response, "bytes_written"), number(facts.response, "keepalives")
     by = str(facts.response.get("cancelled_by", "")).replace("_", " ")
     parts = [finish, size(written), count(keepalives, "keepalive") if keepalives else "", by]
@@ -132,9 +139,12 @@ def _step(span: Span) -> tuple[str | Cell, ...]:
     event = span.event
     more: list[str] = []
     if span.kind == "leg":
-        more = [tokens(event.get("usage")), *map(str, event.get("repairs") or ())]
+        repairs = event.get("repairs")
+        more = [tokens(event.get("usage")), *map(str, repairs if isinstance(repairs, list) else ())]
         if "first_delta_ms" in event:
             more.insert(0, f"first delta after {duration(number(event, 'first_delta_ms'))}")
+        if event["type"] == "leg" and "bytes" in event:
+            more.append(f"{size(number(event, 'bytes'))} had come")
     elif "bytes" in event and span.state != "running":
         more = [size(number(event, "bytes"))]
     name = span.name if span.kind == "command" else f"{span.kind} {span.name}"
@@ -142,8 +152,11 @@ def _step(span: Span) -> tuple[str | Cell, ...]:
 
 
 def _said(span: Span) -> list[str | Cell]:
-    said = ((span.call, "arguments"), (span.event, "content"))
-    texts = [f"{key}: {event[key]}" for event, key in said if key in event]
+    ended = span.event if span.event is not span.call else {}
+    texts = [f"arguments: {span.call['arguments']}"] if "arguments" in span.call else []
+    if ended.get("edited"):
+        texts.append(f"{EDITED}: {ended['arguments']}" if "arguments" in ended else EDITED)
+    texts += [f"content: {ended['content']}"] if "content" in ended else []
     cut = [
         text if len(text) <= 10 * MAX_VALUE_CHARS else f"{text[: 10 * MAX_VALUE_CHARS]}..." for text in texts
     ]

@@ -1,19 +1,17 @@
 """How an answer reaches its client's flow: set on it, or streamed to it by way of the source."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 from mitmproxy import http
 
 from werkzeugkoppler.admission import announced
 from werkzeugkoppler.drain import write_to_end
-from werkzeugkoppler.endpoints.call import Reply, Streamed, error_reply
+from werkzeugkoppler.endpoints.call import Outlet, Reply, Streamed, Write, error_reply
 from werkzeugkoppler.errors import ApiError, Headers
 from werkzeugkoppler.flows import response
-from werkzeugkoppler.source import Outlet, Source
+from werkzeugkoppler.source import Outlet as Pulled
+from werkzeugkoppler.source import Source
 from werkzeugkoppler.visit import Visit, Visits, set_address
-
-type Write = Callable[[Outlet, Headers], Awaitable[None]]
 
 
 class Delivery:
@@ -47,9 +45,9 @@ class Delivery:
         has_body = announced(headers.get("content-length")) or "transfer-encoding" in headers
         if has_body and flow.is_replay != "request":  # then the body is here
 
-            async def write(outlet: Outlet, headers: Headers) -> None:
+            async def write(outlet: Outlet, more: Headers) -> None:
                 outlet.is_last = True
-                outlet.reply(reply.status, (*reply.headers, *headers), reply.body)
+                outlet.reply(reply.status, (*reply.headers, *more), reply.body)
 
             flow.request.stream = lambda data: []
             self.stream(flow, visit, write)
@@ -59,7 +57,7 @@ class Delivery:
     def stream(self, flow: http.HTTPFlow, visit: Visit, write: Write) -> None:
         """Park an answer, and point the flow at it."""
 
-        async def answerer(outlet: Outlet) -> None:
+        async def answerer(outlet: Pulled) -> None:
             visit.outlet = outlet
             try:
                 await write_to_end(visit, outlet, write)

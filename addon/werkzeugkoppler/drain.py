@@ -1,13 +1,12 @@
 """A graceful end: no new requests, a while for those under way, an error for what is left (OW-69)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 from anyio import move_on_after, sleep
 
+from werkzeugkoppler.endpoints.call import Outlet, Write
 from werkzeugkoppler.endpoints.stream import write_error
-from werkzeugkoppler.errors import ApiError, Headers
-from werkzeugkoppler.source import Outlet
+from werkzeugkoppler.errors import ApiError
 from werkzeugkoppler.visit import Visit, Visits
 
 DRAIN_SECONDS = 5.0
@@ -19,8 +18,6 @@ FLUSH_SECONDS = 0.1
 POLL_SECONDS = 0.02
 GIVE_UP_SECONDS = 0.5
 """How long the last traces may take where the end is forced."""
-
-type Write = Callable[[Outlet, Headers], Awaitable[None]]
 
 
 class Drain:

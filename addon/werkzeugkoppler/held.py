@@ -116,7 +116,7 @@ class _Lookout:
         self._timer.cancel()
 
     def _look(self) -> None:
-        if self._flow.error is not None:
+        if is_killed(self._flow):
             self._scope.cancel()
         else:
             self._timer = self._loop.call_later(KILL_SECONDS, self._look)

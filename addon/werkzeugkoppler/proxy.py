@@ -77,8 +77,7 @@ class Werkzeugkoppler:
         self._following: asyncio.Task[None] | None = None
         self._source = Source()
         self._slots = Slots()
-        self._opened = asyncio.Event()
-        self._is_closed = False
+        self._opened, self._closed = asyncio.Event(), asyncio.Event()
         self._visits = Visits(self._source, log_request_line)
         self.drain = Drain(self._visits)
         self._delivery = Delivery(self._source, self._visits)
@@ -106,7 +105,7 @@ class Werkzeugkoppler:
     def running(self) -> None:
         if not self._is_launched:
             options.pin()
-        ending.watch(lambda: self._is_closed)
+        ending.watch(self._closed.is_set)
         webpage.apply()
         create_task(self._open(), name="werkzeugkoppler start", keep_ref=True)
 
@@ -247,7 +246,7 @@ class Werkzeugkoppler:
             await self._stacks.close()
         if self._visits.traces is not None:
             await to_thread.run_sync(self._visits.traces.close)
-        self._is_closed = True
+        self._closed.set()
 
     # What a request is, and whether it is let in
 

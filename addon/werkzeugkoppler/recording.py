@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from mitmproxy import http
 
 from werkzeugkoppler.errors import UpstreamError
-from werkzeugkoppler.flows import check_killed
+from werkzeugkoppler.flows import check_killed, is_killed
 from werkzeugkoppler.labels import note_arrivals, note_failure, tell_view
 from werkzeugkoppler.wire.http import HttpAnswer
 
@@ -77,7 +77,7 @@ class Recording:
 
     def _look(self) -> None:
         """Show what has come, and break off where the flow was killed: that wakes nobody who waits."""
-        if self._flow.error is not None:
+        if is_killed(self._flow):
             self._answer.abort()
             return
         if self._shown != len(self._seen):

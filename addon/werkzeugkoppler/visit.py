@@ -73,11 +73,13 @@ class Visit:
             status: `None` where the client left before the answer's end; shown as `-`.
             ms: Milliseconds from the head of the request to the end of the answer.
         """
-        peer = ":".join(map(str, self.link.client_conn.peername[:2]))
-        # A query may hold a key, and a path may hold what moves a terminal's cursor.
-        path = self.address[3].partition(b"?")[0].decode("ascii", "backslashreplace")
-        shown = "".join(character if character.isprintable() else "?" for character in path)
-        return f"{now.isoformat(timespec='milliseconds')} {peer} {self.method} {shown} {status or '-'} {ms}ms"
+        path = (
+            self.address[3].partition(b"?")[0].decode("ascii", "backslashreplace")
+        )  # a query may hold a key
+        line = f"{self.link.client_addr} {self.method} {path} {status or '-'} {ms}ms"
+        # A path, or a method, may hold what moves a terminal's cursor.
+        shown = "".join(character if character.isprintable() else "?" for character in line)
+        return f"{now.isoformat(timespec='milliseconds')} {shown}"
 
     def break_off(self) -> None:
         """End what answers it; whoever waits for that tells the client."""

@@ -18,6 +18,7 @@ class KeptOutlet:
         self.body = b""
         self.ended = False
         self.failure: str | None = None
+        self.is_last = False
         self.room = True
         self._written = anyio.Event()
 

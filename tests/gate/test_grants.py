@@ -57,6 +57,14 @@ def test_several_permissions_cover_together_what_a_call_needs_or_none_is_used() 
     assert {used.id for used in given.use(["deploy", "git_push"]) or ()} == {"a", "b"}
 
 
+@pytest.mark.contract("OW-62")
+def test_one_permission_for_all_that_is_left_spares_several() -> None:
+    given = grants(once("both", "deploy", "git_push"), once("one", "deploy"), always("c", "http_fetch"))
+    used = given.use(["http_fetch", "deploy", "git_push"])
+    assert [grant.id for grant in used or ()] == ["c", "both"]
+    assert given.end() == (once("one", "deploy"),)
+
+
 def test_a_call_that_needs_nothing_uses_nothing() -> None:
     given = grants(once("a", "deploy"))
     assert given.use([]) == ()

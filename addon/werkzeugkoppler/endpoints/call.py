@@ -34,6 +34,7 @@ class Outlet(Protocol):
     started: bool
     last_write: float
     failure: str | None
+    is_last: bool
 
     def start(self, status: int, headers: Headers) -> None: ...
 
@@ -46,6 +47,10 @@ class Outlet(Protocol):
     def end(self) -> None: ...
 
     def reply(self, status: int, headers: Headers, body: bytes) -> None: ...
+
+
+type Write = Callable[[Outlet, Headers], Awaitable[None]]
+"""Writes an answer; takes the outlet, and headers to add."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +66,7 @@ class Reply:
 class Streamed:
     """A response that is written as it comes."""
 
-    write: Callable[[Outlet, Headers], Awaitable[None]]
-    """Takes the outlet, and headers to add."""
+    write: Write
 
 
 type Endpoint = Callable[[Call], Awaitable[Reply | Streamed]]

@@ -49,11 +49,15 @@ class Grants:
     def use(self, needed: Iterable[str]) -> tuple[Grant, ...] | None:
         """The permissions that together cover what a call needs; those for one call are used up.
 
-        Those of the conversation come first, then the newest. `None` where they do not suffice: none is
-        used up then.
+        Those of the conversation come first, then one that covers all the rest, then the newest. `None` where
+        they do not suffice: none is used up then.
         """
         left, used = set(needed), []
-        for grant in sorted(reversed(self._grants), key=lambda grant: grant.scope is Scope.THIS_CALL):
+        newest_first = self._grants[::-1]
+        lasting = [grant for grant in newest_first if grant.scope is Scope.THIS_SESSION]
+        singles = [grant for grant in newest_first if grant.scope is Scope.THIS_CALL]
+        rest = left.difference(*(grant.costs for grant in lasting))
+        for grant in [*lasting, *([grant for grant in singles if rest <= grant.costs][:1] or singles)]:
             if left & grant.costs:
                 left -= grant.costs
                 used.append(grant)

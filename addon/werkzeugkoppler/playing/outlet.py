@@ -22,6 +22,7 @@ class Collected:
         self.started = False
         self.last_write = get_running_loop().time()
         self.failure: str | None = None
+        self.is_last = False
         self.status: int | None = None
         self.headers: Headers = ()
         self.body = bytearray()

@@ -6,7 +6,7 @@ from typing import Any
 
 from werkzeugkoppler.errors import Cause, UpstreamError
 from werkzeugkoppler.turn import parts
-from werkzeugkoppler.turn.asides import exhausted
+from werkzeugkoppler.turn.asides import FIELDS, exhausted
 from werkzeugkoppler.turn.client_calls import finish_of
 from werkzeugkoppler.turn.leg import ENDED_INCOMPLETE, IsOurs, Leg, conclude
 from werkzeugkoppler.wire import usage as usage_of
@@ -26,7 +26,7 @@ from werkzeugkoppler.wire.rewrite import rewritten
 from werkzeugkoppler.wire.sse import SseEvent
 from werkzeugkoppler.wire.usage import Usage
 
-_JOINED = ("content", "reasoning_content", "reasoning")
+_JOINED = ("content", *FIELDS)
 """What every leg adds to: a streamed answer would have shown it too."""
 
 

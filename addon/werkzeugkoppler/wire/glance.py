@@ -9,10 +9,11 @@ from werkzeugkoppler.wire.printable import cut
 MAX_LOOKS = 16
 """Servers write `"finish_reason": null` on every chunk: so many are passed over, from the end."""
 
-MAX_FINISH_CHARS = 20
-"""Of what a server calls its answer's end, in a list or a table: `content_filter` is the longest known."""
 MAX_BYTES = 1024 * 1024
 """From the end. Some servers tell the finish before the message: no message is that long."""
+
+MAX_FINISH_CHARS = 20
+"""Of what a server calls its answer's end, in a list or a table: `content_filter` is the longest known."""
 
 _FINISH = b'"finish_reason"'
 _WORD = re.compile(rb'\s*:\s*"(\w{1,40})"')

@@ -55,7 +55,7 @@ async def test_a_server_that_hangs_after_a_call_was_given_up_is_started_again() 
 
 @pytest.mark.parametrize("name", SOUND)
 async def test_noise_around_a_result_does_not_hide_it(name: str) -> None:
-    async with connected(faulty()) as server:
+    async with connected(faulty(tool_call_timeout_seconds=30)) as server:  # a flood takes a busy machine long
         for _ in range(2):
             result = await call(server, name)
             assert result.ok and result.value["content"][0]["text"] == "well"

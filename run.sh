@@ -4,7 +4,8 @@ set -euo pipefail
 HERE=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
 VENV=$HERE/.venv
 
-IMPORTS='import werkzeugkoppler.cli, mitmproxy.tools.dump, mitmproxy.tools.web.master'
+IMPORTS='import werkzeugkoppler.cli, mitmproxy.tools.dump, mitmproxy.tools.web.master
+import werkzeugkoppler.tools.mcp_servers.server, werkzeugkoppler.inspecting.command, werkzeugkoppler.explain.command'
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -76,6 +77,10 @@ case "${1:-}" in
         shift
         install_to_run
         exec "$VENV/bin/python" -P -O -m werkzeugkoppler.inspecting "$@"
+        ;;
+    replay | fork)
+        install_to_run
+        exec "$VENV/bin/python" -P -O -m werkzeugkoppler.playing "$@"
         ;;
     bench)
         shift

@@ -8,7 +8,9 @@ from mitmproxy import http
 from mitmproxy.test import taddons, tflow
 
 from werkzeugkoppler import exchange
+from werkzeugkoppler.flows import Kill, Killed, make_flow
 from werkzeugkoppler.labels import Link
+from werkzeugkoppler.wire.http import HttpRequest
 
 
 class Witness:
@@ -46,3 +48,59 @@ async def test_a_client_that_leaves_while_a_piece_is_handed_on_cancels_the_excha
         async with aclosing(handed_on()) as pieces:
             assert await anext(pieces) == b"a"
     assert witness.errors == ["cancelled"]
+
+
+class Killer:
+    """An addon that kills a flow at its request, or at its answer."""
+
+    def __init__(self, at: str) -> None:
+        self._at = at
+
+    def request(self, flow: http.HTTPFlow) -> None:
+        if self._at == "request":
+            flow.kill()
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        if self._at == "response":
+            flow.kill()
+
+
+@pytest.mark.contract("BX-10")
+@pytest.mark.parametrize(
+    ("at", "expected", "done"),
+    [("request", Kill.BEFORE, []), ("work", Kill.DURING, ["begun"]), ("response", Kill.AFTER, ["begun"])],
+)
+async def test_whoever_kills_an_act_is_told_apart_by_what_was_done(
+    at: str, expected: Kill, done: list[str]
+) -> None:
+    seen: list[str] = []
+
+    async def work(body: str) -> tuple[int, str]:
+        seen.append("begun")
+        if at == "work":
+            raise Killed
+        return 200, "ok"
+
+    what = exchange.Act("tool", "demo", "echo", "{}")
+    with taddons.context(Killer(at)):
+        assert await exchange.act(Link(tflow.tclient_conn(), "turn"), what, work) is expected
+    assert seen == done
+
+
+@pytest.mark.parametrize(
+    ("name", "host"),
+    [
+        ("Files", "files"),
+        ("a b", "a-b"),
+        ("a..b", "a.b"),
+        ("a.-b", "a.b"),
+        ("n" * 70, "n" * 63),
+        ("a." * 200, ("a." * 100)[:-1]),
+        ("..", "unnamed"),
+        ("Ü", "unnamed"),
+    ],
+)
+def test_any_name_makes_a_host(name: str, host: str) -> None:
+    what = exchange.Act("tool", name, "..", "")
+    flow = make_flow(tflow.tclient_conn(), HttpRequest("POST", what.url, (), b""))
+    assert flow.request.host == f"{host}.tool"

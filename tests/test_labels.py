@@ -126,3 +126,10 @@ def test_what_a_file_says_of_a_flow_is_no_exchange_unless_it_is_one(link: object
     assert labels.exchange_of(flow) is flow.metadata[labels.METADATA]
     flow.metadata[labels.METADATA] = link
     assert labels.exchange_of(flow) is None
+
+
+@pytest.mark.contract("BX-09")
+def test_a_comment_is_printable_whatever_others_call_things() -> None:
+    flow = flow_of("tool", "search/\x1b[2J\u202e\nfind")
+    assert flow.comment == "search/·[2J· find · leg 1 · turn 1a2b3c"
+    assert ended(flow, 200, b"")[0].startswith("search/·[2J· find · ok · ")

@@ -12,7 +12,7 @@ FILES = sorted((ADDON / PACKAGE).rglob("*.py"))
 
 LAYERS = (
     {"main", "cli"},
-    {"doctor", "inspecting", "explain"},
+    {"doctor", "inspecting", "explain", "playing"},
     {"launched"},
     {"proxy"},
     {"delivery"},
@@ -33,6 +33,7 @@ LAYERS = (
         "views",
         "webpage",
         "retention",
+        "ending",
     },
     {"endpoints"},
     {"stacks"},
@@ -72,6 +73,7 @@ HOMES = {
         "delivery",
         "logs",
         "payloads",
+        "playing",
         "retention",
         "webpage",
     },

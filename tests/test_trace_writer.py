@@ -2,9 +2,11 @@
 
 import json
 import os
+import resource
 import stat
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -80,6 +82,13 @@ def test_the_folder_is_made_for_its_owner_alone(tmp_path: Path) -> None:
     assert lines(tmp_path / "a" / "b")
 
 
+def test_a_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+    write(tmp_path, trace("in a folder that is there"))
+    write(tmp_path / "new", trace("in a new one"))
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.glob(f"**/*{SUFFIX}")}
+    assert modes == {0o600}
+
+
 @pytest.mark.contract("OW-31")
 def test_a_folder_that_cannot_be_made_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").touch()
@@ -96,7 +105,7 @@ def test_a_disk_that_is_too_slow_holds_nothing_up(
     writer.write(trace())
     writer.write(trace())
     writer.close()
-    assert "the disk is too slow" in caplog.text
+    assert "Traces are lost from now on, requests are served: the disk is too slow" in caplog.text
 
 
 def test_writing_deletes_what_is_too_much(tmp_path: Path) -> None:
@@ -164,6 +173,13 @@ def test_a_flood_is_pruned_before_the_time_for_it_has_come(tmp_path: Path) -> No
     writer.close()
 
 
+def test_so_are_long_traces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trace_writer, "PRUNE_BYTES", 1000)
+    first = trace("first")  # pruned for the first time with this one
+    write(tmp_path, first, trace("long", text="x" * 1000), trace("last"), keep=Keep(bytes=1))
+    assert os.listdir(tmp_path) == [f"last{SUFFIX}"]
+
+
 def test_events_are_in_the_file_while_the_request_still_runs(tmp_path: Path) -> None:
     writer = TraceWriter(tmp_path, Keep())
     writer.open()
@@ -218,10 +234,68 @@ def test_keys_of_a_new_config_are_taken_out_too(tmp_path: Path) -> None:
 def test_contents_do_not_pile_up_before_a_slow_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(trace_writer, "MAX_WAITING_WITH_CONTENT", 1)
-    writer = TraceWriter(tmp_path, Keep(), keeps_content=True)  # not opened: nothing is ever taken
-    writer.write(trace("t1"))
-    assert writer.keeps_content
-    writer.write(trace("t2"))
-    assert not writer.keeps_content
-    assert "without contents" in caplog.text
+    monkeypatch.setattr(trace_writer, "MAX_WAITING_CONTENT", 1000)
+    writer = TraceWriter(tmp_path, Keep(), keeps_content=True)  # not opened yet: nothing is taken
+    long = trace(keeps_content=writer.keeps_content)
+    long.send_to(writer.write)
+    for text in ("a" * 600, "b" * 600, "c" * 300):
+        long.add("said", content=long.content(text))
+    assert "Traces are without contents for a while: the disk is too slow" in caplog.text
+    writer.open()
+    until(lambda: not long.events)
+    long.add("said", content=long.content("d" * 900))
+    writer.close()
+    told = [event.get("content", "-")[0] for event in lines(tmp_path)[2:]]
+    assert told == ["a", "-", "c", "d"]
+
+
+@pytest.mark.contract("OW-41")
+def test_a_file_that_is_gone_or_none_keeps_no_other(tmp_path: Path) -> None:
+    files(tmp_path, a=1, b=2)
+    (tmp_path / f"dangling{SUFFIX}").symlink_to("nowhere")
+    (tmp_path / f"folder{SUFFIX}").mkdir()
+    prune(tmp_path, 1000, Keep(files=1))
+    assert sorted(os.listdir(tmp_path)) == [f"{name}{SUFFIX}" for name in ("a", "dangling", "folder")]
+
+
+def test_two_may_prune_one_folder(tmp_path: Path) -> None:
+    files(tmp_path, **{f"t{number}": number for number in range(500)})
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(prune, tmp_path, 1000, Keep(files=1)) for _ in range(4)]:
+            done.result()
+    assert os.listdir(tmp_path) == [f"t0{SUFFIX}"]
+
+
+def test_what_cannot_be_deleted_is_no_lost_trace(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / REFUSED).touch()  # no folder
+    write(tmp_path, trace())
+    assert "Old traces are not deleted" in caplog.text and "lost" not in caplog.text
+    assert lines(tmp_path)
+
+
+@pytest.mark.contract("OW-31")
+def test_what_is_lost_after_all_went_well_is_told_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(trace_writer, "WARN_SECONDS", 0)
+    bad = [trace(f"no-folder/{number}") for number in range(4)]
+    write(tmp_path / "x", bad[0], bad[1], trace(), bad[2], bad[3])
+    assert caplog.text.count("Traces are lost from now on") == 2
+
+
+@pytest.mark.contract("OW-31")
+def test_a_line_that_a_full_disk_cuts_harms_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cut = trace(text="x" * 1000)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, hard))
+    try:
+        write(tmp_path, cut)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "Traces are lost" in caplog.text
+    cut.add("after")
+    write(tmp_path, cut)
+    told = (tmp_path / f"t1{SUFFIX}").read_text().splitlines()
+    assert len(told[1]) > 100 and json.loads(told[-1])["type"] == "after"

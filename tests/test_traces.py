@@ -6,6 +6,7 @@ import pytest
 
 from werkzeugkoppler import __version__
 from werkzeugkoppler.errors import ApiError, UpstreamError
+from werkzeugkoppler.gate.redact import MARGIN
 from werkzeugkoppler.traces import MAX_CONTENT_CHARS, Content, Trace, begin
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -74,3 +75,28 @@ def test_of_a_long_text_the_middle_is_left_out() -> None:
     text = Content("a" * MAX_CONTENT_CHARS + "z" * MAX_CONTENT_CHARS).text([])
     half = MAX_CONTENT_CHARS // 2
     assert text == "a" * half + f" ... {MAX_CONTENT_CHARS} left out ... " + "z" * half
+
+
+def test_of_what_waits_to_be_written_only_what_is_shown_is_held() -> None:
+    secret = "SECRET-SECRET"
+    middle = "b" * 10_000_000
+    for value in ("a" * 100 + middle + secret, {"content": [middle, middle]}, (middle + secret).encode()):
+        held = trace(keeps_content=True).content(value)
+        assert held is not None and held.size < 200_000
+        text, whole = held.text([secret]), Content(value).text([secret])
+        assert text[:1000] == whole[:1000] and text[-1000:] == whole[-1000:]
+        assert len(text) <= MAX_CONTENT_CHARS + 100 and "left out" in text
+
+
+@pytest.mark.parametrize("more", range(-3, 4))
+def test_the_count_of_what_is_left_out_is_right(more: int) -> None:
+    for length in (MAX_CONTENT_CHARS, MAX_CONTENT_CHARS + 2 * MARGIN, 10 * MAX_CONTENT_CHARS):
+        value = "".join(map(str, range(length)))[: length + more]
+        assert Content.of(value).text([]) == Content(value).text([])
+
+
+def test_a_deep_value_does_no_harm() -> None:
+    deep: list[object] = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert Content.of({"content": "told", "deep": deep}).size < 1000

@@ -1,5 +1,7 @@
 """Whether a client's request is let in, from its head alone."""
 
+import re
+
 from mitmproxy import http
 
 from werkzeugkoppler import again
@@ -12,16 +14,11 @@ from werkzeugkoppler.gate.redact import REMOVED, query_without_keys
 from werkzeugkoppler.visit import Visit
 from werkzeugkoppler.wire.http import EXPLAIN_HEADER
 
-REDACTED_HEADERS = (
-    "authorization",
-    "proxy-authorization",
-    "x-api-key",
-    "api-key",
-    "x-goog-api-key",
-    "x-auth-token",
-    "cookie",
+_IS_KEY = re.compile(
+    r"(?:.*-)?(?:authorization|api-?key|token|secret|password|cookie)", re.IGNORECASE | re.DOTALL
 )
-"""A flow is saved, exported and looked at: what is in these is taken out (BX-17)."""
+"""The names of headers that hold keys. A flow is saved, exported and looked at: what is in these is taken
+out (BX-17)."""
 
 NO = ("", "0", "false", "no", "off")
 """In a header that asks for something: that it does not."""
@@ -70,9 +67,11 @@ def redact(flow: http.HTTPFlow, settings: Settings | None) -> None:
         settings: Whose keys are taken out wherever they stand in the head.
     """
     request = flow.request
-    for name in REDACTED_HEADERS:
-        if name in request.headers:
-            request.headers[name] = REMOVED
+    for name in {name.lower() for name in request.headers.keys() if _IS_KEY.fullmatch(name)}:
+        request.headers[name] = REMOVED
+    page, query, _ = request.headers.get("referer", "").partition("?")
+    if query:
+        request.headers["referer"] = f"{page}?{REMOVED}"
     if "?" in request.path:
         request.path = query_without_keys(request.path)  # none is read here (OW-05)
     for secret in (secret.encode() for secret in (settings.secrets if settings is not None else ())):

@@ -20,7 +20,7 @@ from werkzeugkoppler.config import environment
 from werkzeugkoppler.config.exposure import warnings
 from werkzeugkoppler.config.schema import Settings
 from werkzeugkoppler.errors import ConfigError
-from werkzeugkoppler.launched import with_addon
+from werkzeugkoppler.launched import settle_memory, with_addon
 from werkzeugkoppler.logs import VERBOSITY, JsonLines
 from werkzeugkoppler.options import DEAD_END
 from werkzeugkoppler.proxy import Werkzeugkoppler
@@ -39,6 +39,8 @@ Usage: ./run.sh [dump|web|console] [--config FILE] [--log-requests] [-- MITMPROX
        ./run.sh doctor [--config FILE | --probe URL | --self] [--help]
        ./run.sh explain [FILE|-] [--config FILE] [--url URL] [--json]
        ./run.sh inspect [ID | --last | --list | --follow] [--help]
+       ./run.sh replay FILE [--turn ID] [--help]
+       ./run.sh fork FILE --leg N [--turn ID] [--model M] [--edit] [--help]
 
   dump       under mitmdump: a log in the terminal (the default)
   web        under mitmweb: look, hold, edit and replay in the browser
@@ -46,6 +48,8 @@ Usage: ./run.sh [dump|web|console] [--config FILE] [--log-requests] [-- MITMPROX
   doctor     checks this install, or any gateway: docs/doctor.md
   explain    what a request becomes, and what each part of it costs
   inspect    shows what a request did, from its trace: docs/inspect.md
+  replay     plays a saved turn again, from its file alone: docs/replay.md
+  fork       goes on from a leg of a saved turn, with another model or other messages
   test       the tests; more arguments go to pytest
   check      format, lint, types
   bench      the benchmark
@@ -68,6 +72,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from werkzeugkoppler.inspecting.command import main as inspect
 
         return inspect(given[1:])
+    if given[:1] in (["replay"], ["fork"]):
+        from werkzeugkoppler.playing.command import main as play
+
+        return play(given)
     ours, theirs = _split(given)
     args = _parser().parse_args(ours)
     try:
@@ -185,7 +193,13 @@ def _run(args: argparse.Namespace, start: Start, more: Sequence[str]) -> None:
     # The console draws on the whole terminal.
     say = None if args.front == "console" else partial(_say, settings=settings)
     announce = _banner_printer(start) if say else None
-    addon = Werkzeugkoppler(settings, announce, start.path, say if args.log_requests else None)
+
+    def ready(stack: Stack) -> None:
+        settle_memory()
+        if announce is not None:
+            announce(stack)
+
+    addon = Werkzeugkoppler(settings, ready, start.path, say if args.log_requests else None)
     launched = with_addon(front.master(), addon, say)
     mitmproxy_main.run(launched, parser_with_defaults, list(more), front.filters)
 

@@ -20,7 +20,7 @@ from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpRequestHook, H
 
 from werkzeugkoppler import labels
 from werkzeugkoppler.errors import Headers, UpstreamError
-from werkzeugkoppler.flows import Killed, check_killed, is_killed, make_flow, request_of, response
+from werkzeugkoppler.flows import Kill, Killed, check_killed, is_killed, make_flow, request_of, response
 from werkzeugkoppler.held import Question, let_go, released, unless_killed, verdict_on
 from werkzeugkoppler.labels import Link, Plain
 from werkzeugkoppler.recording import Recording
@@ -33,6 +33,9 @@ from werkzeugkoppler.wire.http import (
     media_type,
     whole,
 )
+
+MAX_LABEL, MAX_HOST = 63, 200
+"""Characters of a name between two dots, and of all of them: more is no host (RFC 1035)."""
 
 type Send = Callable[[HttpRequest], AbstractAsyncContextManager[HttpAnswer]]
 
@@ -88,8 +91,7 @@ async def leg(
             await _before(flow)
             if flow.response is None:
                 async with AsyncExitStack() as stack:
-                    entering = stack.enter_async_context(send(request_of(flow)))
-                    answer = await unless_killed(flow, entering)
+                    answer = await _head(flow, stack.enter_async_context(send(request_of(flow))))
                     flow.response = response(answer.status, answer.headers, b"")
                     recording = stack.enter_context(Recording(flow, flow.response, answer))
                     if media_type(answer.headers) == EVENT_STREAM:
@@ -100,9 +102,22 @@ async def leg(
                 labels.note_repairs(flow, repairs_of(flow.response.get_content(strict=False) or b""))
         check_killed(flow)
     except Killed as error:
-        raise UpstreamError("the request to the upstream was killed by the operator") from error
+        raise killed_leg() from error
     content = flow.response.get_content(strict=False) or b""
     yield LegAnswer(flow.response.status_code, tuple(flow.response.headers.items(multi=True)), whole(content))
+
+
+def killed_leg() -> UpstreamError:
+    """What a turn is told of a leg whose flow was killed."""
+    return UpstreamError("the request to the upstream was killed by the operator")
+
+
+async def _head(flow: http.HTTPFlow, entering: Awaitable[HttpAnswer]) -> HttpAnswer:
+    try:
+        return await unless_killed(flow, entering)
+    except UpstreamError as error:
+        labels.note_failure(flow, error)
+        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +131,16 @@ class Act:
     name: str
     """What is done."""
     body: str
-    more: Mapping[str, str] = field(default_factory=dict)
+    more: Mapping[str, Plain] = field(default_factory=dict)
     """Further entries of `flow.metadata`."""
     headers: Headers = JSON_HEADERS
     """What the body and the outcome are."""
 
     @property
     def url(self) -> str:
-        host = re.sub(r"[^a-z0-9.-]", "-", self.host.lower()).strip(".-") or "unnamed"
+        labels = re.sub(r"[^a-z0-9.-]", "-", self.host.lower()).split(".")
+        host = ".".join(kept for label in labels if (kept := label[:MAX_LABEL].strip("-")))[:MAX_HOST]
+        host = host.strip(".-") or "unnamed"
         return f"http://{host}.{self.kind}/{quote(self.name, safe='')}"
 
     @property
@@ -137,7 +154,7 @@ async def act(
     what: Act,
     perform: Callable[[str], Awaitable[tuple[int, str]]],
     question: Question | None = None,
-) -> tuple[int, str] | None:
+) -> tuple[int, str] | Kill:
     """Do something, by way of a flow.
 
     Args:
@@ -145,20 +162,23 @@ async def act(
         question: What an operator has to be asked first (BX-11).
 
     Returns:
-        The status and the outcome, as they may have been edited; `None` where the flow was killed.
+        The status and the outcome, as they may have been edited; where the flow was killed, when that was.
     """
     flow = _act_flow(link, what)
+    kill = Kill.BEFORE
     try:
         async with _lifecycle(flow):
             await _before(flow, question)
             if flow.response is None:
+                kill = Kill.DURING
                 status, outcome = await unless_killed(
                     flow, perform(flow.request.get_text(strict=False) or "")
                 )
+                kill = Kill.AFTER
                 flow.response = response(status, what.headers, outcome.encode("utf-8", "replace"))
         check_killed(flow)
     except Killed:
-        return None
+        return kill
     assert flow.response is not None
     return flow.response.status_code, flow.response.get_text(strict=False) or ""
 
@@ -222,8 +242,11 @@ async def _lifecycle(flow: http.HTTPFlow) -> AsyncIterator[None]:
 async def _before(flow: http.HTTPFlow, question: Question | None = None) -> None:
     if (view := ctx.master.addons.get("view")) is not None:
         view.add([flow])  # what it does for a client's flow when its head has come
+    made = flow.request.raw_content
     await _trigger(HttpRequestHook(flow), flow)
     await (released(flow) if question is None else _ask(flow, question))
+    if flow.request.raw_content is not made and made is not None:
+        labels.note_made(flow, made)
     check_killed(flow)
     flow.request.timestamp_end = time.time()  # the time it was held for is not the work's
 

@@ -1,6 +1,7 @@
 """Flows for what is done here: messages of ours as mitmproxy's, and back."""
 
 import time
+from enum import Enum, auto
 from functools import lru_cache
 from http import HTTPStatus
 
@@ -75,6 +76,17 @@ def _fields(headers: Headers, length: int) -> http.Headers:
 
 class Killed(Exception):
     """Somebody killed the exchange's flow."""
+
+
+class Kill(Enum):
+    """When somebody killed an exchange's flow."""
+
+    BEFORE = auto()
+    """Nothing has been done."""
+    DURING = auto()
+    """It was broken off, and may have been done in part."""
+    AFTER = auto()
+    """It has been done, and what came of it is withheld."""
 
 
 def is_killed(flow: http.HTTPFlow) -> bool:

@@ -3,15 +3,18 @@
 A comment and a marker are the user's as well: what somebody wrote there is left alone.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count as count_up
 from typing import Any
 
 from mitmproxy import connection, ctx, http
 from mitmproxy.flow import Error
 from mitmproxy.hooks import UpdateHook
 
+from werkzeugkoppler.errors import UpstreamError
 from werkzeugkoppler.wire.glance import MAX_NOTES, count, duration, exit_code, glance, size
+from werkzeugkoppler.wire.printable import printable
 
 METADATA = "werkzeugkoppler"
 """The key in `flow.metadata` under which a flow tells which turn it belongs to."""
@@ -34,11 +37,14 @@ SHOWN_ID = 6
 MAX_ABOUT = 80
 """Characters of what an exchange waits for, in a comment."""
 
-_OF_ANSWER = ("arrivals", "repairs")
+STEP_SECONDS = 1e-6
+"""Between the flows of a turn in lists: a float can tell a quarter of it apart."""
+
+_OF_ANSWER = ("arrivals", "repairs", "failed")
 """What `flow.metadata` says of an answer."""
 
 
-type Plain = str | int | list[int]
+type Plain = str | int | Sequence[str | int] | Sequence[Sequence[str | int]]
 """What `flow.metadata` may hold: anything else could not be saved."""
 
 
@@ -53,6 +59,9 @@ class Link:
     began: float = 0.0
     """When the client's flow was made, in seconds since the epoch; 0: the turn has none."""
 
+    marked: Iterator[int] = field(default_factory=count_up, compare=False, repr=False)
+    """Counts the flows of the turn, the client's first."""
+
     @property
     def client_addr(self) -> str:
         """Where the client is, as `host:port`."""
@@ -66,8 +75,9 @@ class Link:
             label: What it is called, whatever becomes of it.
             more: Further entries of `flow.metadata`.
         """
-        # Flows are listed by the time they were made at: those of a turn have the same and stand together.
-        flow.timestamp_created = self.began or flow.timestamp_created
+        # Flows are listed by the time they were made at: those of a turn stand together, in their order.
+        if self.began:
+            flow.timestamp_created = self.began + next(self.marked) * STEP_SECONDS
         begin(flow, {"turn": self.turn, "kind": kind, "leg": self.leg, **more}, label)
 
 
@@ -125,6 +135,26 @@ def note_repairs(flow: http.HTTPFlow, repairs: Sequence[str]) -> None:
     """Say what had to be mended in the answer (BX-02)."""
     if repairs:
         flow.metadata[METADATA]["repairs"] = list(repairs)
+
+
+def note_made(flow: http.HTTPFlow, body: bytes) -> None:
+    """Say what the request was before somebody edited it."""
+    flow.metadata[METADATA]["made"] = body
+
+
+def note_failure(flow: http.HTTPFlow, error: UpstreamError) -> None:
+    """Say why no whole answer came; the flow's error has the words."""
+    cause = error.cause.name if error.cause is not None else ""
+    flow.metadata[METADATA]["failed"] = {"cause": cause, "can_retry": error.can_retry}
+
+
+def note_settings(flow: http.HTTPFlow, settings: Mapping[str, Any]) -> None:
+    """Say which settings decide how the turn goes, for who plays it again (BX-12).
+
+    Args:
+        settings: See `config.kept`.
+    """
+    flow.metadata[METADATA]["settings"] = settings
 
 
 def note_arrivals(flow: http.HTTPFlow, points: Sequence[Sequence[int]]) -> None:
@@ -196,7 +226,7 @@ def _write(flow: http.HTTPFlow, parts: Sequence[str], marker: str) -> None:
 
 
 def _rename(flow: http.HTTPFlow, comment: str, marker: str) -> None:
-    link = flow.metadata[METADATA]
+    link, comment = flow.metadata[METADATA], printable(comment)
     if flow.comment in ("", link.get("comment")):
         flow.comment = link["comment"] = comment
     if flow.marked in ("", link.get("marker")):

@@ -6,8 +6,11 @@ from mitmproxy import http
 
 from werkzeugkoppler.config.schema import Settings
 from werkzeugkoppler.config.secrets import known_secrets
-from werkzeugkoppler.gate.redact import shown
+from werkzeugkoppler.gate.redact import redacted
 from werkzeugkoppler.labels import METADATA
+
+MAX_CHARS = 8000
+"""A conversation may have megabytes; its beginning tells what it is, its end the news."""
 
 logger = logging.getLogger("werkzeugkoppler.payload")
 
@@ -25,6 +28,5 @@ def _log(flow: http.HTTPFlow, message: http.Message, verb: str, settings: Settin
     # The first question: it is asked for each request, and a body may be large.
     if logger.isEnabledFor(logging.DEBUG) and METADATA in flow.metadata and message.raw_content:
         content = message.get_content(strict=False) or b""
-        logger.debug(
-            "%s %s: %s", flow.comment, verb, shown(content, known_secrets(settings) if settings else ())
-        )
+        secrets = known_secrets(settings) if settings else ()
+        logger.debug("%s %s: %s", flow.comment, verb, redacted(content, secrets, MAX_CHARS))

@@ -19,7 +19,7 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.exceptions import OptionsError
 from mitmproxy.utils.asyncio_utils import create_task
 
-from werkzeugkoppler import options, views, webpage
+from werkzeugkoppler import ending, labels, options, views, webpage
 from werkzeugkoppler.admission import admit, redact, wants_explanation
 from werkzeugkoppler.config import load
 from werkzeugkoppler.config.schema import Settings
@@ -78,6 +78,7 @@ class Werkzeugkoppler:
         self._source = Source()
         self._slots = Slots()
         self._opened = asyncio.Event()
+        self._is_closed = False
         self._visits = Visits(self._source, log_request_line)
         self.drain = Drain(self._visits)
         self._delivery = Delivery(self._source, self._visits)
@@ -105,6 +106,7 @@ class Werkzeugkoppler:
     def running(self) -> None:
         if not self._is_launched:
             options.pin()
+        ending.watch(lambda: self._is_closed)
         webpage.apply()
         create_task(self._open(), name="werkzeugkoppler start", keep_ref=True)
 
@@ -245,6 +247,7 @@ class Werkzeugkoppler:
             await self._stacks.close()
         if self._visits.traces is not None:
             await to_thread.run_sync(self._visits.traces.close)
+        self._is_closed = True
 
     # What a request is, and whether it is let in
 
@@ -271,6 +274,8 @@ class Werkzeugkoppler:
             assert visit.route is not None
             body = flow.request.get_content(strict=False) or b""
             visit.hold = self._stacks.hold()
+            if visit.route.takes_slot:
+                labels.note_settings(flow, visit.hold.stack.kept_settings)
             call = Call(
                 visit.hold.stack,
                 visit.link,

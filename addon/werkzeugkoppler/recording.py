@@ -8,7 +8,7 @@ from mitmproxy import http
 
 from werkzeugkoppler.errors import UpstreamError
 from werkzeugkoppler.flows import check_killed
-from werkzeugkoppler.labels import note_arrivals, tell_view
+from werkzeugkoppler.labels import note_arrivals, note_failure, tell_view
 from werkzeugkoppler.wire.http import HttpAnswer
 
 VIEW_INTERVAL = 0.5
@@ -70,8 +70,9 @@ class Recording:
                 self._seen.append(piece)
                 self._timeline.add(self._size, round((self._loop.time() - self._sent) * 1000))
                 yield piece
-        except UpstreamError:
+        except UpstreamError as error:
             check_killed(self._flow)  # then the failure is our own doing
+            note_failure(self._flow, error)
             raise
 
     def _look(self) -> None:

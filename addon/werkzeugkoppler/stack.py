@@ -8,7 +8,9 @@ from functools import partial
 from anyio import create_task_group
 
 from werkzeugkoppler import exchange
+from werkzeugkoppler.config.kept import kept
 from werkzeugkoppler.config.schema import Settings
+from werkzeugkoppler.config.secrets import known_secrets
 from werkzeugkoppler.errors import ApiError, UpstreamError
 from werkzeugkoppler.labels import Link
 from werkzeugkoppler.tools import process
@@ -39,6 +41,8 @@ class Stack:
 
     def __init__(self, settings: Settings, servers: SharedSources, store: Store) -> None:
         self.settings = settings
+        self.kept_settings = kept(settings)
+        """What a turn's flow keeps of them."""
         self.store = store
         self.culprits: set[str] = set()
         """Who was found to break a prompt's prefix, and was told of in the log."""
@@ -185,4 +189,5 @@ def _upstream(settings: Settings) -> Upstream:
         api_key=settings.upstream_api_key,
         connect_timeout=settings.upstream_connect_timeout_seconds,
         read_timeout=settings.upstream_read_timeout_seconds,
+        secrets=known_secrets(settings),
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 from werkzeugkoppler import __version__
 from werkzeugkoppler.errors import ApiError, UpstreamError
-from werkzeugkoppler.gate.redact import redacted
+from werkzeugkoppler.gate.redact import MARGIN, redacted
 from werkzeugkoppler.wire.glance import Tally
 
 TRACE_VERSION = 1
@@ -19,6 +19,10 @@ REFUSED = "refused"
 """The subfolder for requests refused from their head: a flood of them must not push out the rest."""
 MAX_CONTENT_CHARS = 64_000
 """Of one text; of a longer one the middle is left out: its beginning tells what it is, its end the news."""
+_END = MAX_CONTENT_CHARS // 2 + MARGIN
+"""Characters at an end that are looked at."""
+_MAX_DEPTH = 20
+"""Of a value: what is said in a message lies less deep."""
 
 MAX_WORD_CHARS = 200
 """Of what stands under one of these:"""
@@ -32,11 +36,36 @@ class Content:
 
     value: Any
     """Text, bytes of text, or anything that JSON knows."""
+    missing: int = field(default=0, compare=False)
+    """Characters that were left out of it."""
+    size: int = field(default=0, compare=False)
+    """About so many bytes wait to be written."""
+
+    @classmethod
+    def of(cls, value: Any) -> "Content":
+        """What is shown of a value and no more: to hold it takes little memory, to write it little time."""
+        kept, missing, size = _shortened(value)
+        return cls(kept, missing, size)
 
     def text(self, secrets: Iterable[str]) -> str:
         """The text without keys, cut in the middle."""
         value = self.value if isinstance(self.value, str | bytes) else json.dumps(self.value, default=str)
-        return redacted(value, secrets, MAX_CONTENT_CHARS)
+        return redacted(value, secrets, MAX_CONTENT_CHARS, self.missing)
+
+
+def _shortened(value: Any, depth: int = _MAX_DEPTH) -> tuple[Any, int, int]:
+    """A value whose long texts have lost their middle, and how much is missing and left of them."""
+    if isinstance(value, str | bytes):
+        text: Any = value
+        missing = max(0, len(text) - 2 * _END)
+        # The join shows nowhere: it is too far away from both ends of all that is shown.
+        return text[:_END] + text[-_END:] if missing else text, missing, len(text) - missing
+    if not isinstance(value, dict | list) or not depth:
+        return value, 0, 8
+    parts = [_shortened(part, depth - 1) for part in (value.values() if isinstance(value, dict) else value)]
+    kept = [part for part, _, _ in parts]
+    missing, size = sum(part[1] for part in parts), sum(part[2] + 8 for part in parts)
+    return dict(zip(value, kept, strict=True)) if isinstance(value, dict) else kept, missing, size
 
 
 @dataclass(slots=True)
@@ -63,6 +92,10 @@ class Trace:
     """The event that each of its files begins with."""
     place: Path | None = None
     """The folder in which the writer has begun its file."""
+    is_torn: bool = False
+    """The last line in its file may be without its end."""
+    has_room: Callable[[int], bool] = lambda size: True
+    """Whether a content of so many bytes may wait too; the writer knows."""
     _types: set[str] = field(default_factory=set)
     _sink: Callable[["Trace"], None] | None = None
 
@@ -92,7 +125,10 @@ class Trace:
 
     def content(self, value: Any) -> Content | None:
         """A field for what somebody said; `None`, which is left out, unless contents are kept."""
-        return Content(value) if self.keeps_content and value is not None else None
+        if not self.keeps_content or value is None:
+            return None
+        content = Content.of(value)
+        return content if self.has_room(content.size) else None
 
     def send_to(self, sink: Callable[["Trace"], None]) -> None:
         """From now on tell the sink of each event; it is told at once of those there are."""

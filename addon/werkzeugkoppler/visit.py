@@ -16,7 +16,7 @@ from werkzeugkoppler.endpoints.routes import Route
 from werkzeugkoppler.errors import ApiError, Headers
 from werkzeugkoppler.gate.limits import Slot
 from werkzeugkoppler.labels import Link
-from werkzeugkoppler.retention import prune
+from werkzeugkoppler.retention import Run, prune
 from werkzeugkoppler.source import Outlet, Source
 from werkzeugkoppler.stacks import Hold
 from werkzeugkoppler.trace_writer import TraceWriter
@@ -138,6 +138,7 @@ class Visits:
         """See `retention.prune`."""
         self._source = source
         self._log_line = log_line
+        self._since = time.time()
         self._of_flow: WeakKeyDictionary[http.HTTPFlow, Visit] = WeakKeyDictionary()
         self._of_client: dict[str, set[Visit]] = {}
 
@@ -223,10 +224,11 @@ class Visits:
             visit.task.cancel()
         self._log_end(visit, flow)
         _trace_end(visit, flow, why)
-        prune(self.keep_flows, self._running)
+        prune(self.keep_flows, self._run)
 
-    def _running(self) -> set[str]:
-        return {visit.link.turn for visits in self._of_client.values() for visit in visits}
+    def _run(self) -> Run:
+        running = {visit.link.turn for visit in self.under_way}
+        return Run(self._since, running, {visit.link.turn for visit in self._of_flow.values()})
 
     def _log_end(self, visit: Visit, flow: http.HTTPFlow | None) -> None:
         if self._log_line is not None:

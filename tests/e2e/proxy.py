@@ -105,7 +105,7 @@ async def running(
     config = write_config(folder, {"service_base_url": url, "upstream_base_url": upstream, **settings})
     line = command.line(config, int(url.rpartition(":")[2]))
     async with serving(folder, url, line, command) as proxy:
-        if waits_for_servers:
+        if waits_for_servers and settings.get("mcp_servers"):
             await proxy.until_connected()
         yield proxy
 

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,8 @@ import anyio
 import pytest
 
 from tests.e2e.client import TIMEOUT, Client, Transcript
-from tests.e2e.launch import SERVICE_KEY, Command
-from tests.e2e.proxy import Proxy, running
+from tests.e2e.launch import SERVICE_KEY, Command, free_url, write_config
+from tests.e2e.proxy import POLL_SECONDS, READY_SECONDS, Proxy, running
 from tests.fakes.answers import Hang, calls, says
 from tests.fakes.chunks import Call
 from tests.fakes.lifelines import Lifelines
@@ -189,3 +189,28 @@ async def test_json_logs_stay_json_to_the_end(upstream: Upstream, tmp_path: Path
         assert await proxy.stop() == 0
         last = [json.loads(line)["message"] for line in proxy.output.splitlines()[-2:]]
     assert last == [DRAINING, "stopped."]
+
+
+@pytest.mark.contract("OW-69")
+async def test_a_proxy_that_can_not_write_its_log_ends(tmp_path: Path) -> None:
+    url = free_url()
+    command = Command()
+    config = write_config(tmp_path, {"service_base_url": url, "upstream_base_url": "demo"})
+    line = command.line(config, int(url.rpartition(":")[2]))
+    reader, writer = os.pipe()
+    process = await anyio.open_process(line, stdout=writer, env=command.environment(tmp_path))
+    os.close(writer)
+    async with process, client_of(Proxy(url, tmp_path, process)) as client:
+        with anyio.fail_after(READY_SECONDS):
+            while not await is_up(client):  # noqa: ASYNC110 - it is another process
+                await anyio.sleep(POLL_SECONDS)
+        os.close(reader)
+        await is_up(client)  # which is logged
+        with anyio.fail_after(10):
+            assert await process.wait() == 1
+
+
+async def is_up(client: Client) -> bool:
+    with suppress(aiohttp.ClientError):
+        return (await client.get("/healthz")).status == 200
+    return False

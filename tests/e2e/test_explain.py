@@ -63,10 +63,12 @@ async def test_what_is_told_is_what_is_asked(client: Client, upstream: Upstream,
 
 @pytest.mark.contract("BX-13")
 async def test_each_part_has_a_row_with_its_size(client: Client, upstream: Upstream) -> None:
-    explanation = await explained(client)
+    explanation = await explained(client, question(stream=True))
     found = rows(explanation)
     first = ["init message 1 (system)", "init message 2 (developer)", "reader manuals"]
-    assert sorted(found) == sorted([*first, "tools of demo", "tools of actions"])
+    fields = "fields: stream_options, n"
+    assert sorted(found) == sorted([*first, "tools of demo", "tools of actions", fields])
+    assert found[fields]["bytes"] == len(',"stream_options":{"include_usage":true},"n":1')
     message = json.loads(explanation["upstream"]["body"])["messages"][0]
     assert message["content"] == "Our manuals say HELLO?"
     size = len(json.dumps(message, separators=(",", ":")))

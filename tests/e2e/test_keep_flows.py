@@ -20,7 +20,7 @@ async def chat(client: Client, upstream: Upstream, times: int = 1) -> None:
 
 async def turns(web: Web) -> list[str]:
     """The ids of the turns in the view, one for each flow."""
-    return [flow["comment"].partition("turn ")[2][:6] for flow in await web.flows()]
+    return [flow["comment"].partition("turn ")[2][:6] for flow in await web.turns()]
 
 
 @pytest.mark.contract("BX-09")

@@ -102,10 +102,13 @@ async def left(shared_upstream: Upstream, tmp_path_factory: pytest.TempPathFacto
 
 
 async def _ask(client: Client, upstream: Upstream) -> None:
-    upstream.script(calls(*CALLS), says("Done."), says("Plain."), Json({"error": {"message": "no"}}, 500))
+    echo = f"Incorrect API key provided: Bearer {UPSTREAM_KEY}"
+    refusal = Json({"error": {"message": echo}}, 401, headers=(("WWW-Authenticate", echo),))
+    upstream.script(calls(*CALLS), says("Done."), says("Plain."), refusal)
     assert (await client.transcript()).text == "Done."
     assert (await client.send("POST", CHAT_PATH + QUERY, question(), HEADERS)).status == 200
-    assert (await client.chat()).status == 500
+    refused = await client.chat()
+    assert refused.status == 401 and b"provided: Bearer [removed]" in refused.body
     assert (await client.chat("@@ env")).status == 200
     await client.get(f"/v1/models{QUERY}", HEADERS)
     wrong = {**HEADERS, "Authorization": f"Bearer {PLANTED['wrong']}"}

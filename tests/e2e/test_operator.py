@@ -120,7 +120,7 @@ async def test_a_call_that_is_killed_while_it_is_held_is_denied(client: Client, 
 
 
 @pytest.mark.contract("BX-10")
-async def test_a_call_that_is_killed_while_it_runs_is_denied_and_its_command_ends(
+async def test_a_call_that_is_killed_while_it_runs_is_broken_off_and_its_command_ends(
     client: Client, upstream: Upstream, lifelines: Lifelines
 ) -> None:
     upstream.script(calls(Call("actions__hold", '{"NOTE": "please run"}')), says("Then not."))
@@ -129,7 +129,7 @@ async def test_a_call_that_is_killed_while_it_runs_is_denied_and_its_command_end
         await client.get("/kill")
         await lifelines.running(0)
         assert (await stream.rest()).text == "Then not."
-    assert "denied" in upstream.chats[1].json["messages"][-1]["content"]
+    assert "broke the call off" in upstream.chats[1].json["messages"][-1]["content"]
 
 
 @pytest.mark.contract("BX-10")

@@ -42,3 +42,10 @@ def test_a_file_that_is_not_there_makes_exit_code_1(
     config = write_config(tmp_path, {"upstream_base_url": "demo"})
     assert main(["no-such-file", "--config", str(config)]) == 1
     assert "no-such-file" in capsys.readouterr().err
+
+
+def test_nothing_is_not_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = write_config(tmp_path, {"upstream_base_url": "demo"})
+    (tmp_path / "nothing").write_text(" \n")
+    assert main([str(tmp_path / "nothing"), "--config", str(config)]) == 2
+    assert "nothing to explain" in capsys.readouterr().err

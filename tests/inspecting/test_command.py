@@ -178,3 +178,57 @@ def test_a_trace_that_cannot_be_read_is_passed_over(folder: Path, capsys: pytest
     assert ID in shown(capsys, folder, "--last")
     assert len(shown(capsys, folder, "--list").splitlines()) == 3
     assert main(["--dir", str(folder), "dddd"]) == 1
+
+
+VIEWS = ["", "--trace", "--full", "--tail=9", "--tools", "--timing", "--cost", "--permissions"]
+ODD = ["null", '"x"', "-1", "true", "[]", "5", "1e299", "1e999", "-1e999", "NaN", '"\\ud800"']
+ODD += ["1" + "0" * zeros for zeros in (299, 400, 5000)]
+ODD += ['{"prompt_tokens": 1e999}', '{"prompt_tokens_details": [1]}', '{"prompt_tokens": {}}']
+ODD += ["[" * 99 + "]" * 99]
+MORE_KEYS = {"repairs", "code", "reason", "content", "arguments", "retry"}
+
+
+@pytest.mark.contract("OW-33")
+@pytest.mark.parametrize("value", ODD, ids=lambda value: value[:20])
+def test_no_value_of_an_event_harms_a_view(
+    value: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path, *TURN[:-1])
+    types = {event["type"] for event in TURN} | {"error", "retry", "direct_command", "tool_cancelled", "x"}
+    keys = {key for event in TURN for key in event} - {"type"} | MORE_KEYS
+    fields = ", ".join(f"{json.dumps(key)}: {value}" for key in sorted(keys))
+    odd = [f'{{{fields}, "type": "{type}"}}\n' for type in sorted(types)]
+    # Each key by itself too: one line that is left out for it must not hide the others.
+    odd += [f'{{"type": "{type}", {json.dumps(key)}: {value}}}\n' for type in types for key in keys]
+    with path.open("a", encoding="utf-8") as file:
+        file.writelines(odd)
+    for view in VIEWS:
+        for form in ((), ("--json",)):
+            assert main(["--dir", str(tmp_path), ID, *view.split(), *form]) == 0
+            told = capsys.readouterr().out
+            assert json.loads(told, parse_constant=pytest.fail) is not None if form else told
+    assert main(["--dir", str(tmp_path), "--list"]) == 0
+
+
+def test_an_empty_id_is_no_trace(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--dir", str(folder), ""]) == 1
+    assert 'no session found for ""' in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_a_full_disk_is_told_in_a_line(folder: Path) -> None:
+    command = [sys.executable, "-m", "werkzeugkoppler.cli", "inspect", "--dir", str(folder), ID]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, env={"PYTHONPATH": str(ADDON)}, timeout=60
+        )
+    assert done.returncode == 1
+    (line,) = done.stderr.decode().splitlines()
+    assert "No space left on device" in line
+
+
+@pytest.mark.parametrize("price", ["nan", "-5", "inf", "x"])
+def test_a_price_is_a_number(price: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--dir", str(folder), ID, "--cost", "--dollar-per-1k-in", price])
+    assert "is no price" in capsys.readouterr().err

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.inspecting.events import ID, TURN, write
-from werkzeugkoppler.inspecting.reading import parse, read
+from werkzeugkoppler.inspecting.reading import MAX_TOLD, parse, read
 
 
 def test_a_trace_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -30,3 +30,9 @@ def test_events_of_an_unknown_type_are_kept_for_those_who_want_all() -> None:
 
 def test_an_empty_line_is_no_problem() -> None:
     assert parse("t1", [b"", b" "]).problems == []
+
+
+def test_of_many_lines_that_are_no_events_the_first_are_told() -> None:
+    reading = parse("t1", [b"no"] * 1000)
+    assert len(reading.problems) == MAX_TOLD + 1
+    assert reading.problems[-1] == "995 more lines of t1 are no events and are left out"

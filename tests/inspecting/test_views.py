@@ -36,6 +36,11 @@ def test_a_summary_says_what_was_asked_and_what_came_of_it() -> None:
     ]
 
 
+def test_a_fork_says_what_it_is_one_of() -> None:
+    shown = text(views.summary(facts(HEAD, REQUEST | {"forked_from": "b2f448978d9192a4", "forked_leg": 2})))
+    assert any(", a fork of b2f448978d9192a4 at leg 2, streamed chat" in line for line in shown)
+
+
 def test_a_refused_request_has_its_error_in_its_summary() -> None:
     shown = text(views.summary(facts(*REFUSED)))
     assert "asked   2026-11-21T12:00:00.000Z, 10.0.0.1:9, GET /nope" in shown
@@ -169,3 +174,8 @@ def test_figures_have_units() -> None:
 def test_an_odd_usage_is_shown_somehow(odd: Any) -> None:
     told = facts(HEAD, event("leg", 1, leg=1, usage=odd))
     assert text(views.summary(told)) and text(figures.cost(told, Price(1, 1)))
+
+
+def test_a_long_finish_is_cut() -> None:
+    turn = facts(HEAD, REQUEST, event("leg", 5, leg=1, finish_reason="x" * 3000), event("proxy_response", 9))
+    assert all(len(line) < 120 for line in text(views.summary(turn)) + text(figures.timing(turn)))

@@ -1,6 +1,7 @@
 """A prompt that is no longer the beginning of the next is found, with who changed it."""
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
@@ -81,9 +82,9 @@ def test_a_turn_is_compared_with_the_one_that_it_goes_on_from() -> None:
     kept = guard()
     kept.keep([QUESTION], history.shown("Hello.", []), prompt("s", "q"))
     system = {"role": "system", "content": "changed"}
-    assert kept.check([QUESTION], prompt("x")) is None
-    assert kept.check([QUESTION, {**ANSWER, "content": "Hey."}, NEXT], prompt("x")) is None
-    assert kept.check([system, QUESTION, ANSWER, NEXT], prompt("x")) is not None
+    assert kept.check([QUESTION], partial(prompt, "x")) is None
+    assert kept.check([QUESTION, {**ANSWER, "content": "Hey."}, NEXT], partial(prompt, "x")) is None
+    assert kept.check([system, QUESTION, ANSWER, NEXT], partial(prompt, "x")) is not None
 
 
 def test_of_a_conversation_the_latest_prompt_is_kept() -> None:

@@ -1,5 +1,6 @@
 """A model server is asked over HTTP: what is sent, what comes back, and how it fails."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,6 +17,7 @@ from werkzeugkoppler.errors import Cause, UpstreamError
 from werkzeugkoppler.upstreams import openai_http
 from werkzeugkoppler.upstreams.base import UpstreamState
 from werkzeugkoppler.upstreams.openai_http import OpenAiHttp
+from werkzeugkoppler.upstreams.refusal import MAX_ERROR_BYTES
 from werkzeugkoppler.wire.http import HttpRequest
 
 BOUND_SECONDS = 5
@@ -98,6 +100,43 @@ async def test_the_key_goes_to_no_other_server(server: Upstream) -> None:
     async with opened(f"{server.url}0") as upstream:
         await ask(upstream, url=f"{server.url}{CHAT_PATH}")
     assert server.chats[0].header("authorization") is None
+
+
+KEY = 'sk-up/"0815'
+
+
+@pytest.mark.contract("BX-17")
+@pytest.mark.parametrize("status", [307, 401, 500])
+async def test_an_error_that_echoes_a_key_comes_without_it(server: Upstream, status: int) -> None:
+    body = json.dumps({"error": {"message": f"Incorrect API key provided: Bearer {KEY}, not sk-service"}})
+    challenge = f'Bearer realm="{KEY}"'
+    server.script(
+        Raw(status, (("www-authenticate", challenge), ("retry-after", "7")), body.encode() + b"\xff")
+    )
+    async with opened(server.url, api_key=KEY, secrets=("sk-service",)) as upstream:
+        async with upstream.send(request(upstream)) as answer:
+            told = b"".join([piece async for piece in answer.pieces])
+    assert told == (
+        b'{"error": {"message": "Incorrect API key provided: Bearer [removed], not [removed]"}}\xff'
+    )
+    assert answer.headers[:2] == (("WWW-Authenticate", 'Bearer realm="[removed]"'), ("Retry-After", "7"))
+
+
+@pytest.mark.contract("BX-17")
+async def test_no_half_of_a_key_is_left_where_an_error_is_cut(server: Upstream) -> None:
+    body = b"sk-upstream" * (MAX_ERROR_BYTES // 11 + 10)
+    server.script(Raw(500, (), body))
+    async with opened(server.url, api_key="sk-upstream") as upstream:
+        _, told = await ask(upstream)
+    assert told and told.replace(b"[removed]", b"") in (b"", b"[removed"[: len(told) % 9])
+
+
+async def test_an_answer_that_is_no_error_is_not_touched(server: Upstream) -> None:
+    server.script(Raw(200, (("x-key", "sk-upstream"),), b"sk-upstream"))
+    async with opened(server.url, api_key="sk-upstream") as upstream:
+        async with upstream.send(request(upstream)) as answer:
+            assert b"".join([piece async for piece in answer.pieces]) == b"sk-upstream"
+    assert answer.headers[0][1] == "sk-upstream"
 
 
 async def test_an_answer_comes_with_its_status_and_headers(server: Upstream, upstream: OpenAiHttp) -> None:

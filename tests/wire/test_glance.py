@@ -6,7 +6,16 @@ import pytest
 
 from tests.fakes.chunks import USAGE, Call, calls_chunks, calls_completion, completion, event, text_chunks
 from werkzeugkoppler.tools.tool import ToolResult
-from werkzeugkoppler.wire.glance import Glance, Tally, count, duration, exit_code, glance, size
+from werkzeugkoppler.wire.glance import (
+    MAX_FINISH_CHARS,
+    Glance,
+    Tally,
+    count,
+    duration,
+    exit_code,
+    glance,
+    size,
+)
 
 
 def streamed(chunks: list[object]) -> bytes:
@@ -80,3 +89,12 @@ def test_a_turn_is_counted_from_its_events() -> None:
     assert tally.news() == ["2 legs", "1 tool", "stop", "16 tokens"]
     tally.note("leg", {"usage": "odd"})
     assert tally.news() == ["3 legs", "1 tool", "16 tokens"]
+
+
+@pytest.mark.contract("BX-09")
+@pytest.mark.parametrize("odd", ["\x1b[2J" + "x" * 3000, "stop\u202e\nleg 9 · ok" + "x" * 3000])
+def test_a_finish_is_told_as_a_short_word(odd: str) -> None:
+    tally = Tally()
+    tally.note("leg", {"finish_reason": odd})
+    _, finish = tally.news()
+    assert finish.isprintable() and len(finish) <= MAX_FINISH_CHARS

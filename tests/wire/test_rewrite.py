@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from werkzeugkoppler.wire.rewrite import rewritten, rewritten_event
+from werkzeugkoppler.wire.rewrite import aligned, rewritten, rewritten_event
 from werkzeugkoppler.wire.sse import SseReader
 
 ODD = ' { "a" : 1.0e2 ,\n\t"b":[ 1.0,{"x" : null, "y":1e400} ], "c":"\\u00e9 é", "t":1,"t":2.50 } '
@@ -64,3 +64,20 @@ def test_an_event_keeps_what_stands_beside_its_data() -> None:
     assert rewritten_event(event, said, said | {"b": 3}) == (
         b'event: x\n: note\ndata: {"a": 1.0,\ndata:  "b": 3}\n\n'
     )
+
+
+@pytest.mark.parametrize(
+    ("edited", "text"),
+    [
+        ([{"i": 0, "n": 1.0}, {"i": 1, "n": 1e5}, 7], '[ {"i":0,"n":1.0}, {"i":1, "n":1e5}, 7 ]'),
+        ([{"i": 0, "n": 1.0}, {"i": 2, "n": 1e5}, 7], '[ {"i":0,"n":1.0}, {"i":2, "n":1e5}, 7 ]'),
+        ([{"i": 1, "n": 1e5}], '[{"i":1, "n":1e5}]'),
+    ],
+)
+def test_a_text_that_somebody_edited_elsewhere_stays_as_it_was_where_they_did_not(
+    edited: list[Any], text: str
+) -> None:
+    written = '[ {"i":0,"n":1.0}, {"i":1, "n":1e5}, 7 ]'
+    old = json.loads(written)
+    new = json.loads(json.dumps(edited))
+    assert rewritten(written, old, aligned(old, new)) == text

@@ -59,7 +59,7 @@ async def _tool(call: Call, done: Mapping[str, Any], arguments: str) -> tuple[in
         approval = Approval(call, {name: tool}, (REQUEST_PERMISSION,), Grants)
         refusal = approval.refusal(called)
         result = (DENIED_STATUS, refusal) if refusal else await effects.perform(tool, _unheard, arguments)
-        outcome.of(result, denied="")
+        outcome.of(result)
         return result
 
 
@@ -69,7 +69,7 @@ async def _reader(call: Call, name: Any, message: str) -> tuple[int, str]:
         raise _gone(f"reader {name}")
     with traced(call.trace, "reader", name=name) as outcome:
         result = await retrieval.perform(reader, message)
-        outcome.of(result, denied="")
+        outcome.of(result)
         return result
 
 

@@ -4,11 +4,12 @@ Every decision is traced (OW-63).
 """
 
 import secrets
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from werkzeugkoppler.endpoints.call import Call
+from werkzeugkoppler.flows import Kill
 from werkzeugkoppler.gate import permission
 from werkzeugkoppler.gate.costs import missing
 from werkzeugkoppler.gate.grants import PERSISTENT, Grant, Grants, Scope
@@ -22,6 +23,12 @@ SOURCE = "operator"
 """Who runs the tool that asks for permission."""
 
 BY_OPERATOR = "denied by the operator"
+KILLED = {
+    Kill.BEFORE: f"The call was {BY_OPERATOR}",
+    Kill.DURING: "The operator broke the call off while it ran: it may have been done in part",
+    Kill.AFTER: "The call was done, and the operator withheld its result",
+}
+"""What the model is told of a call that was killed."""
 REFUSED = "A tool call was denied, and the answer ends here."
 UNSPECIFIED = "the operator's approval"
 """What a denied call lacks whose costs are authorized."""
@@ -50,7 +57,7 @@ class Approval:
         self._needed = {
             name: costs
             for name, tool in tools.items()
-            if (costs := missing(tool.costs, settings.authorized_costs))
+            if tool.costs and (costs := missing(tool.costs, settings.authorized_costs))
         }
         can_ask = bool(self._needed) and settings.permission_tool and REQUEST_PERMISSION not in client_tools
         self._grants = grants() if can_ask else Grants()
@@ -93,26 +100,24 @@ class Approval:
         about = ", ".join(asked.get("costs", ()))
         return Question(self._seconds, partial(tell, waits), partial(self._decided, call), about)
 
-    def denied(self, name: str, note: str = BY_OPERATOR) -> str:
+    def killed(self, name: str, kill: Kill) -> str:
+        """What the model is told of a call that was killed."""
+        return killed(kill, is_request=self._asks(name))
+
+    def denied(self, name: str, note: str) -> str:
         """What the model is told of a call that was denied."""
-        if self._asks(name):
-            return ToolResult(True, permission.answer(None, note, None)).text()
-        if note == BY_OPERATOR:
-            return ToolResult(False, f"The call was {BY_OPERATOR}").text()
-        text = f"The call was denied: it needs approval, and there is {note}"
-        return ToolResult(False, text, {"operator_note": note}).text()
+        return denial(note, is_request=self._asks(name))
 
     def refused(self, names: Iterable[str]) -> str | None:
         """What the client is told of denied calls in place of an answer (OW-60); `None` where there are none.
 
         That a permission was denied is for the model alone: it may do without.
         """
-        said = [
-            f"Action: {name}\nMissing authorization: {', '.join(self._needed.get(name, (UNSPECIFIED,)))}"
-            for name in names
-            if not self._asks(name)
-        ]
-        return "\n\n".join([REFUSED, *said]) if said else None
+        return refused([(name, self.lacking(name)) for name in names if not self._asks(name)])
+
+    def lacking(self, name: str) -> list[str]:
+        """The costs of a tool that are not authorized."""
+        return list(self._needed.get(name, ()))
 
     def end(self) -> None:
         """Take back the permissions that only this turn has."""
@@ -190,6 +195,43 @@ class Approval:
 
     def _note(self, what: str, call: ToolCall, **fields: Any) -> None:
         self._trace.add(f"permission_{what}", tool=call.name, call_id=call.id, **fields)
+
+
+def killed(kill: Kill, *, is_request: bool) -> str:
+    """What the model is told of a call that was killed.
+
+    Args:
+        is_request: It was a call of `request_permission`.
+    """
+    return denial(BY_OPERATOR, is_request=True) if is_request else ToolResult(False, KILLED[kill]).text()
+
+
+def denial(note: str, *, is_request: bool) -> str:
+    """What the model is told of a call that was denied.
+
+    Args:
+        note: Why.
+        is_request: It was a call of `request_permission`.
+    """
+    if is_request:
+        return ToolResult(True, permission.answer(None, note, None)).text()
+    if note == BY_OPERATOR:
+        return ToolResult(False, KILLED[Kill.BEFORE]).text()
+    text = f"The call was denied: it needs approval, and there is {note}"
+    return ToolResult(False, text, {"operator_note": note}).text()
+
+
+def refused(denied: Sequence[tuple[str, Sequence[str]]]) -> str | None:
+    """What a client is told of denied calls in place of an answer.
+
+    Args:
+        denied: The name of each, and the costs that are not authorized.
+    """
+    said = [
+        f"Action: {name}\nMissing authorization: {', '.join(costs or (UNSPECIFIED,))}"
+        for name, costs in denied
+    ]
+    return "\n\n".join([REFUSED, *said]) if said else None
 
 
 def _reason(needed: tuple[str, ...], used: tuple[Grant, ...] | None) -> str:

@@ -1,6 +1,7 @@
 """What a turn takes over from the turns before it in a conversation, and what it leaves to the next."""
 
 import logging
+from functools import partial
 from typing import Any
 
 from werkzeugkoppler.endpoints.call import Call
@@ -64,7 +65,7 @@ class Conversation:
         merged = settings.system_messages == "merge" and bool(settings.init_messages)
         self.made = {"init_messages": self._init_count, "asked": self._asked_count, "merged": int(merged)}
         self.made["restored"] = len(request.messages) - len(self._asked.messages)
-        if self.is_kept and (found := self._guard.check(self._asked.messages, self._prompt(draft))):
+        if self.is_kept and (found := self._guard.check(self._asked.messages, partial(self._prompt, draft))):
             self._tell(found)
 
     def end(self, draft: Draft, leg: Leg, content: Any) -> None:

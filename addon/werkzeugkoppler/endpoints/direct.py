@@ -17,7 +17,7 @@ from werkzeugkoppler.direct.run import Ended, answering
 from werkzeugkoppler.endpoints.call import Call, Outlet, Reply, Streamed
 from werkzeugkoppler.endpoints.stream import write_stream
 from werkzeugkoppler.errors import ApiError, Headers
-from werkzeugkoppler.flows import Killed
+from werkzeugkoppler.flows import Kill, Killed
 from werkzeugkoppler.recording import MAX_ANSWER_BYTES
 from werkzeugkoppler.tools.process import child_environment
 from werkzeugkoppler.wire.chat import ChatRequest
@@ -44,10 +44,10 @@ async def direct(call: Call, request: ChatRequest, code: str) -> Reply | Streame
     head = {"id": f"chatcmpl-{call.trace.id}", "created": int(time.time()), "model": model}
     run = _Run(call)
     if not request.stream:
-        return Reply(200, JSON_HEADERS, _completion(head, await run.whole(code)))
+        return Reply(200, JSON_HEADERS, completion(head, await run.whole(code)))
 
     async def write(outlet: Outlet, headers: Headers) -> None:
-        answer = _refused(head, refused) if refused else _streamed(head, run, code)
+        answer = _refused(head, refused) if refused else streamed(head, run.pieces(code), run.ended)
         seconds = settings.stream_keepalive_seconds
         await write_stream(outlet, answer, keepalive_seconds=seconds, headers=headers, trace=call.trace)
 
@@ -91,9 +91,9 @@ class _Run:
         """The whole answer, as it may have been edited."""
         with self._traced(code):
             done = await exchange.act(self.call.link, _act(code), self._perform)
-            self._note(done[1] if done else "")
-        if done is None:
-            raise _denied()
+            self._note("" if isinstance(done, Kill) else done[1])
+        if isinstance(done, Kill):
+            raise denied()
         return done[1]
 
     async def traced_whole(self, code: str) -> str:
@@ -113,7 +113,7 @@ class _Run:
                         self._note(text)
                         yield text
             except Killed as error:
-                raise _denied() from error
+                raise denied() from error
 
     async def _perform(self, code: str) -> tuple[int, str]:
         async with self._answering(code) as pieces:
@@ -167,26 +167,33 @@ def _act(code: str) -> exchange.Act:
     return exchange.Act("command", "direct", "", code, headers=TEXT_HEADERS)
 
 
-def _denied() -> ApiError:
+def denied() -> ApiError:
+    """What the client is told where an operator killed the command's flow."""
     return ApiError(403, "the direct command was denied by the operator", code="direct_command_denied")
 
 
 # The answer's forms
 
 
-def _completion(head: dict[str, Any], text: str) -> bytes:
+def completion(head: dict[str, Any], text: str) -> bytes:
+    """The plain answer."""
     message = {"role": "assistant", "content": text}
     choice = {"index": 0, "message": message, "finish_reason": "stop"}
     return dumps({**head, "object": "chat.completion", "choices": [choice]}).encode()
 
 
-async def _streamed(head: dict[str, Any], run: _Run, code: str) -> AsyncGenerator[bytes]:
-    """The role with the first chunk, the finish with the last (WK-63)."""
+async def streamed(head: dict[str, Any], pieces: AsyncGenerator[str], ended: Ended) -> AsyncGenerator[bytes]:
+    """The role with the first chunk, the finish with the last (WK-63).
+
+    Args:
+        head: The identity of the chunks.
+        ended: Has a return code from the last piece on.
+    """
     role: dict[str, str] = {"role": "assistant"}
     finish: str | None = None
-    async with aclosing(run.pieces(code)) as texts:
+    async with aclosing(pieces) as texts:
         async for text in texts:
-            finish = "stop" if run.ended.return_code is not None else None
+            finish = "stop" if ended.return_code is not None else None
             yield _chunk(head, role | {"content": text}, finish)
             role = {}
     # An answer that was made by another addon does not pass here: it has no last piece of ours.

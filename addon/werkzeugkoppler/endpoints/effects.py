@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -17,7 +18,8 @@ from werkzeugkoppler.endpoints.call import Call
 from werkzeugkoppler.endpoints.leg_trace import LegTrace
 from werkzeugkoppler.endpoints.traced import DENIED_STATUS, Outcome, traced
 from werkzeugkoppler.errors import UpstreamError
-from werkzeugkoppler.labels import Link
+from werkzeugkoppler.flows import Kill
+from werkzeugkoppler.labels import Link, Plain
 from werkzeugkoppler.tools.tool import Progress, Tool, ToolResult
 from werkzeugkoppler.turn import asking
 from werkzeugkoppler.turn.calling import Tell
@@ -27,7 +29,7 @@ from werkzeugkoppler.turn.retry import is_noted
 from werkzeugkoppler.upstreams.refusal import read_refusal
 from werkzeugkoppler.wire.assemble import ToolCall
 from werkzeugkoppler.wire.completion import repairs_of
-from werkzeugkoppler.wire.http import EVENT_STREAM, JSON_HEADERS, HttpRequest, media_type
+from werkzeugkoppler.wire.http import EVENT_STREAM, JSON_HEADERS, HttpAnswer, HttpRequest, media_type
 from werkzeugkoppler.wire.jsontext import in_words, no_constants
 
 NO_CONTENT = (204, 205)
@@ -39,8 +41,14 @@ NEWS_SECONDS = 1.0
 logger = logging.getLogger(__name__)
 
 
+MAX_SAID = 100
+"""Of what a tool says while it runs, the lines that its flow keeps."""
+
+
 @dataclass(frozen=True, slots=True)
-class _UpstreamReply:
+class UpstreamReply:
+    """See `asking.Reply`."""
+
     is_stream: bool
     pieces: AsyncIterator[bytes]
 
@@ -84,17 +92,10 @@ class Effects:
         came: exchange.LegAnswer | None = None
         try:
             async with exchange.leg(link, request, upstream.send, repairs_of, **self._made) as answer:
-                if not 200 <= answer.status < 300:
-                    raise await read_refusal(answer)
-                kind = media_type(answer.headers)
-                if answer.status in NO_CONTENT or kind == "text/html":
-                    raise UpstreamError(
-                        f"the upstream answered {answer.status} with {kind or 'nothing'}, no completion"
-                    )
-                is_stream = kind == EVENT_STREAM or (self._stream and not kind.endswith("json"))
+                is_stream = await accepted(answer, is_stream_asked=self._stream)
                 self._legs.accepted()
                 came = answer
-                yield _UpstreamReply(is_stream, self._legs.noting(answer.pieces))
+                yield UpstreamReply(is_stream, self._legs.noting(answer.pieces))
                 answer.note_repairs(self._repairs())
         except (asyncio.CancelledError, GeneratorExit):  # the client left
             self._legs.broken_off(came.so_far if came is not None else None)
@@ -133,8 +134,8 @@ class Effects:
         )
         is_called = {"call_id": call.id, "name": call.name}
         with traced(trace, "tool_result", if_cancelled="tool_cancelled", **is_called) as outcome:
-            denied = self._approval.denied(call.name)
-            text = outcome.of(await self._act(call, number, tell, outcome), denied=denied)
+            done = await self._act(call, number, tell, outcome)
+            text = outcome.of(done, partial(self._approval.killed, call.name))
             if outcome.is_denied:
                 self._denied.append(call.name)
             return text
@@ -145,16 +146,21 @@ class Effects:
             return None
         return self._approval.refused(self._denied)
 
-    async def _act(self, call: ToolCall, number: int, tell: Tell, outcome: Outcome) -> tuple[int, str] | None:
+    async def _act(self, call: ToolCall, number: int, tell: Tell, outcome: Outcome) -> tuple[int, str] | Kill:
         """See `exchange.act`."""
         tool = self._approval.tools.get(call.name)
         if tool is None:
-            return 404, ToolResult(False, f"Unknown tool '{call.name}'").text()
-        more = {"source": tool.source, "tool": tool.name, "call_id": call.id}
+            return 404, unknown_tool(call.name)
+        said: list[list[str | int]] = []
+        tell = _noting(tell, said)
+        more: dict[str, Plain] = {"source": tool.source, "tool": tool.name, "call_id": call.id, "said": said}
+        if lacks := self._approval.lacking(call.name):
+            more["lacks"] = lacks
         shown = self._approval.body(call).encode("utf-8", "replace").decode()  # as a flow has it
         what = exchange.Act("tool", tool.source, tool.name, shown, more)
         if (refusal := self._approval.refusal(call)) is not None:
-            return await exchange.act(self._link(number), what, partial(_refuse, refusal))
+            done = await exchange.act(self._link(number), what, partial(_refuse, refusal))
+            return Kill.BEFORE if isinstance(done, Kill) else done
         question = self._approval.question(call, number, tell)
 
         async def run(arguments: str) -> tuple[int, str]:
@@ -165,6 +171,37 @@ class Effects:
 
     def _link(self, number: int) -> Link:
         return replace(self._call.link, leg=number)
+
+
+async def accepted(answer: HttpAnswer, *, is_stream_asked: bool) -> bool:
+    """Whether an upstream's answer is to be read as a stream.
+
+    Raises:
+        UpstreamError: It is no completion at all.
+    """
+    if not 200 <= answer.status < 300:
+        raise await read_refusal(answer)
+    kind = media_type(answer.headers)
+    if answer.status in NO_CONTENT or kind == "text/html":
+        raise UpstreamError(f"the upstream answered {answer.status} with {kind or 'nothing'}, no completion")
+    return kind == EVENT_STREAM or (is_stream_asked and not kind.endswith("json"))
+
+
+def unknown_tool(name: str) -> str:
+    """What the model is told of a call to a tool that there is none of."""
+    return ToolResult(False, f"Unknown tool '{name}'").text()
+
+
+def _noting(tell: Tell, said: list[list[str | int]]) -> Tell:
+    """Hands lines on, and notes when each came, in milliseconds."""
+    began = time.monotonic()
+
+    def noting(line: str) -> None:
+        if len(said) < MAX_SAID:
+            said.append([round((time.monotonic() - began) * 1000), line])
+        tell(line)
+
+    return noting
 
 
 async def _refuse(refusal: str, arguments: str) -> tuple[int, str]:

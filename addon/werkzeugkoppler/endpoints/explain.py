@@ -3,11 +3,9 @@
 Readers are run, as their cost is what is asked for. The upstream is not asked and no tool is called.
 """
 
-import difflib
-import json
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -15,6 +13,7 @@ from anyio import to_thread
 
 from werkzeugkoppler.config.secrets import known_secrets
 from werkzeugkoppler.endpoints.call import Call, Reply
+from werkzeugkoppler.endpoints.comparing import diff
 from werkzeugkoppler.endpoints.composing import Composed, composed
 from werkzeugkoppler.endpoints.tokens import Tokens, known_tokens
 from werkzeugkoppler.errors import ApiError
@@ -23,9 +22,6 @@ from werkzeugkoppler.turn.echoes import without_echoes
 from werkzeugkoppler.wire.chat import ChatRequest
 from werkzeugkoppler.wire.http import JSON_HEADERS
 from werkzeugkoppler.wire.jsontext import dumps
-
-MAX_DIFF_BYTES = 1024 * 1024
-"""Of a body: a diff takes time that grows faster than its input, and nobody reads a longer one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +51,8 @@ async def explain(call: Call, asked: ChatRequest) -> Reply:
     made = await composed(call, asked, stack.known_model_for(asked.model))
     ms = (time.monotonic() - began) * 1000
     url = f"{stack.upstream.base_url}/v1/chat/completions"
-    text = await to_thread.run_sync(partial(_explanation, call, asked, made, url, ms))
+    told = partial(_explanation, call, asked, made, url, ms)
+    text = await to_thread.run_sync(told, abandon_on_cancel=True)  # who leaves does not wait for it
     return Reply(200, JSON_HEADERS, text.encode())
 
 
@@ -63,12 +60,13 @@ def _explanation(call: Call, asked: ChatRequest, made: Composed, url: str, ms: f
     """The answer's body; for a thread, as counting tokens and comparing take time."""
     tokens = known_tokens()
     body, secrets = made.draft.body().decode(), known_secrets(call.stack.settings)
-    diff = _diff(call.body.decode(), body)
+    asked_body = call.body.decode()
+    told = diff(asked_body, body)
     explanation = {
         "object": "werkzeugkoppler.explanation",
-        "request": _size(call.body.decode(), tokens),
+        "request": _size(asked_body, tokens),
         "upstream": {"url": url, "body": without_secrets(body, secrets)},
-        "diff": None if diff is None else without_secrets(diff, secrets),
+        "diff": None if told is None else without_secrets(told, secrets),
         "tokens_are": tokens.kind,
         "rows": [_shown(row) for row in _rows(asked, made, tokens)],
         "total": {**_size(body, tokens), "ms": round(ms, 1)},
@@ -94,27 +92,20 @@ def _rows(asked: ChatRequest, made: Composed, tokens: Tokens) -> Iterator[Row]:
         yield _row(f"tools of {source}", ",".join(of_source), tokens)
     told_once = without_echoes(asked)
     if told_once is not asked:
-        yield _difference("taken out of the history", asked, told_once, tokens)
+        yield _difference("taken out of the history", asked.body.text, told_once.body.text, tokens)
     if made.request.body.text != told_once.body.text:
-        yield _difference("put back from memory", told_once, made.request, tokens)
+        yield _difference("put back from memory", told_once.body.text, made.request.body.text, tokens)
+    draft = made.draft
+    if fields := [key for key in draft.changes if key != "tools"]:
+        without = replace(draft, changes={key: draft.changes[key] for key in draft.changes.keys() - fields})
+        bodies = without.body().decode(), draft.body().decode()
+        yield _difference(f"fields: {', '.join(fields)}", *bodies, tokens)
 
 
 def _row(source: str, text: str, tokens: Tokens, ms: float | None = None) -> Row:
     return Row(source, **_size(text, tokens), ms=ms)
 
 
-def _difference(source: str, before: ChatRequest, after: ChatRequest, tokens: Tokens) -> Row:
-    old, new = _size(before.body.text, tokens), _size(after.body.text, tokens)
+def _difference(source: str, before: str, after: str, tokens: Tokens) -> Row:
+    old, new = _size(before, tokens), _size(after, tokens)
     return Row(source, new["bytes"] - old["bytes"], new["tokens"] - old["tokens"])
-
-
-def _diff(before: str, after: str) -> str | None:
-    """A unified diff of two JSON texts, each laid out a member a line; `None` where they are too long."""
-    if len(before) + len(after) > MAX_DIFF_BYTES:
-        return None
-    lines = difflib.unified_diff(_lines(before), _lines(after), "client", "upstream", lineterm="")
-    return "\n".join(lines)
-
-
-def _lines(text: str) -> list[str]:
-    return json.dumps(json.loads(text), indent=2, ensure_ascii=False).split("\n")

@@ -63,7 +63,7 @@ async def _read(call: Call, reader: MessageReader, message: str) -> str:
     """Run one reader as an exchange that is traced; empty where it failed or was killed."""
     what = exchange.Act("reader", reader.name, "", message, {"reader": reader.name}, TEXT_HEADERS)
     with traced(call.trace, "reader", name=reader.name) as outcome:
-        return outcome.of(await exchange.act(call.link, what, partial(perform, reader)), denied="")
+        return outcome.of(await exchange.act(call.link, what, partial(perform, reader)))
 
 
 async def perform(reader: MessageReader, message: str) -> tuple[int, str]:

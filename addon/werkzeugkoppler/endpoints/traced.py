@@ -2,11 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from werkzeugkoppler.flows import Kill
 from werkzeugkoppler.traces import Trace
 from werkzeugkoppler.wire.glance import exit_code
 
@@ -27,18 +28,21 @@ class Outcome:
     edited: str | None = None
     """What was done in place of what was asked for, where somebody edited that."""
 
-    def of(self, done: tuple[int, str] | None, *, denied: str) -> str:
+    def of(self, done: tuple[int, str] | Kill, killed: Callable[[Kill], str] = lambda kill: "") -> str:
         """Note what `exchange.act` gave.
 
         Args:
-            denied: The text where the flow was killed.
+            killed: Gives the text where the flow was killed.
 
         Returns:
             The text that came of it.
         """
-        self.is_denied = done is None or done[0] == DENIED_STATUS
-        status, text = done or (DENIED_STATUS, denied)
-        self.success, self.size, self.text = 200 <= status < 300, len(text), text
+        if isinstance(done, Kill):
+            self.is_denied, text = done is Kill.BEFORE, killed(done)
+        else:
+            status, text = done
+            self.is_denied, self.success = status == DENIED_STATUS, 200 <= status < 300
+        self.size, self.text = len(text), text
         return text
 
 

@@ -8,12 +8,13 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 
 from werkzeugkoppler.config import load
 from werkzeugkoppler.errors import ConfigError
 from werkzeugkoppler.explain.ask import NotExplained, ask
-from werkzeugkoppler.explain.shown import shown
+from werkzeugkoppler.explain.shown import clean, shown
 
 EXIT_FAILED = 1
 EXIT_CONFIG = 2
@@ -28,14 +29,22 @@ def main(arguments: Sequence[str]) -> int:
         source = load.find(args.config, os.environ)
         settings = load.load(source.path, os.environ, optional=source.optional, fallback_upstream="demo")
         url = args.url or settings.service_base_url
-        answer = ask(url, settings.service_api_key, request_body(_read(args.file)))
+        if not (given := _read(args.file)).strip():
+            print("there is nothing to explain: give a request's body as JSON, or a text", file=sys.stderr)
+            return EXIT_CONFIG
+        answer = ask(url, settings.service_api_key, request_body(given))
     except ConfigError as error:
         print("\n".join(error.problems), file=sys.stderr)
         return EXIT_CONFIG
     except (NotExplained, OSError) as error:
-        print(error, file=sys.stderr)
+        print(clean(str(error)), file=sys.stderr)
         return EXIT_FAILED
-    print(json.dumps(answer, indent=2, ensure_ascii=False) if args.json else shown(answer, _is_coloured()))
+    try:
+        _print(
+            json.dumps(answer, indent=2, ensure_ascii=False) if args.json else shown(answer, _is_coloured())
+        )
+    except BrokenPipeError:  # such as of `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
@@ -64,6 +73,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _read(file: str) -> bytes:
     return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+
+
+def _print(text: str) -> None:
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # half a character, as JSON may have it
+    print(text, flush=True)
 
 
 def _is_coloured() -> bool:

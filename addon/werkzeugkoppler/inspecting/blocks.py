@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from werkzeugkoppler.wire.printable import printable
+
 GAP = "  "
 
 
@@ -46,8 +48,7 @@ type Block = Table | Lines
 def cell(value: str | Cell) -> Cell:
     """A cell that harms no terminal: what cannot be printed, such as an escape, is a dot."""
     text, style = value if isinstance(value, Cell) else (value, "")
-    # An attribute of each character, but most texts are wholly printable.
-    return Cell(text if text.isprintable() else "".join(map(_printable, text)), style)
+    return Cell(printable(text), style)
 
 
 def plain(blocks: Iterable[Block]) -> str:
@@ -69,7 +70,3 @@ def _lines(block: Block) -> list[str]:
 
 def _padded(text: str, width: int, is_right: bool) -> str:
     return text.rjust(width) if is_right else text.ljust(width)
-
-
-def _printable(character: str) -> str:
-    return character if character.isprintable() else " " if character.isspace() else "·"

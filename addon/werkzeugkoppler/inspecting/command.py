@@ -2,12 +2,14 @@
 
 import argparse
 import json
+import math
 import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from io import TextIOWrapper
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from werkzeugkoppler.inspecting.reading import Reading, read
 from werkzeugkoppler.inspecting.words import duration, event_line, state
 
 EXIT_NOT_FOUND = 1
+EXIT_FAILED = 1
 EXIT_CONFIG = 2
 LISTED = 20
 LAST_EVENTS = 100
@@ -47,6 +50,8 @@ def main(arguments: Sequence[str]) -> int:
     chosen = [is_events, args.tools, args.timing, args.cost, args.permissions]
     if sum(chosen) > (0 if args.list or args.follow else 1):
         parser.error("that is more than one view")
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # half a character, as JSON may have it
     if (traces := _folder(args)) is None:
         return EXIT_CONFIG
     try:
@@ -56,9 +61,13 @@ def main(arguments: Sequence[str]) -> int:
         return EXIT_NOT_FOUND
     except KeyboardInterrupt:
         return 0
-    except BrokenPipeError:  # such as of `| head`
+    except OSError as error:
+        # What is still to be written has nowhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        if isinstance(error, BrokenPipeError):  # such as of `| head`
+            return 0
+        print(f"what was read cannot be shown: {error}", file=sys.stderr)
+        return EXIT_FAILED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -76,12 +85,22 @@ def _parser() -> argparse.ArgumentParser:
     view.add_argument("--timing", action="store_true", help="what ran when")
     view.add_argument("--cost", action="store_true", help="the tokens of each leg")
     view.add_argument("--permissions", action="store_true", help="what was allowed or denied")
-    parser.add_argument("--dollar-per-1k-in", type=float, metavar="X", default=0.0, help="for --cost")
-    parser.add_argument("--dollar-per-1k-out", type=float, metavar="Y", default=0.0, help="for --cost")
+    parser.add_argument("--dollar-per-1k-in", type=_price, metavar="X", default=0.0, help="for --cost")
+    parser.add_argument("--dollar-per-1k-out", type=_price, metavar="Y", default=0.0, help="for --cost")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--dir", metavar="FOLDER", type=Path, help="where the traces are")
     parser.add_argument("--config", metavar="FILE", help="the config that says where; without it config.yaml")
     return parser
+
+
+def _price(text: str) -> float:
+    try:
+        price = float(text)
+    except ValueError:
+        price = math.nan
+    if not 0 <= price < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no price: write a number from 0 on")
+    return price
 
 
 def _count(text: str) -> int:
@@ -107,7 +126,7 @@ def _folder(args: argparse.Namespace) -> Path | None:
 def _run(args: argparse.Namespace, traces: Path) -> int:
     if args.list:
         return _list(args, traces)
-    path = folder.find(traces, args.id) if args.id else None
+    path = folder.find(traces, args.id) if args.id is not None else None
     if args.follow:
         return _follow(args, traces, path)
     reading, facts = _last(traces) if path is None else _of(path)

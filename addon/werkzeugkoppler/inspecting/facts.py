@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from werkzeugkoppler.inspecting.reading import Event
@@ -118,10 +119,14 @@ def _spans(events: Sequence[Event], began: datetime | None, last: int) -> Iterab
             kind, str(name), max(0, end - number(event, "duration_ms")), end, _state(event), event, call
         )
 
-    calls = {str(event.get("call_id")): event for event in _all(events, "tool_call")}
-    legs = {str(event.get("leg")): event for event in _all(events, "leg_request")}
+    calls: dict[str, list[Event]] = {}  # that have not ended; another leg's may have the same id
+    legs: dict[str, Event] = {}
     for event in events:
         match event["type"]:
+            case "tool_call":
+                calls.setdefault(str(event.get("call_id")), []).append(event)
+            case "leg_request":
+                legs[str(event.get("leg"))] = event
             case "reader":
                 yield ended("reader", event.get("name"), event, {})
             case "direct_command":
@@ -130,11 +135,12 @@ def _spans(events: Sequence[Event], began: datetime | None, last: int) -> Iterab
                 legs.pop(str(event.get("leg")), None)
                 yield ended("leg", event.get("leg"), event, {})
             case "tool_result" | "tool_cancelled":
-                call = calls.pop(str(event.get("call_id")), {})
+                same = calls.get(str(event.get("call_id")))
+                call = same.pop(0) if same else {}
                 yield ended("tool", event.get("name") or call.get("name"), event, call)
     state = _unended(_first(events, "proxy_response"))
-    for left, kind, key in ((calls, "tool", "name"), (legs, "leg", "leg")):
-        for event in left.values():
+    for left, kind, key in ((chain(*calls.values()), "tool", "name"), (legs.values(), "leg", "leg")):
+        for event in left:
             begin = _since(began, event)
             yield Span(kind, str(event.get(key)), begin, max(begin, last), state, event, event)
 

@@ -7,6 +7,8 @@ from werkzeugkoppler.inspecting.blocks import Block, Cell, Lines, Table
 from werkzeugkoppler.inspecting.facts import Facts, Span, number
 from werkzeugkoppler.inspecting.reading import Event
 from werkzeugkoppler.inspecting.words import MAX_VALUE_CHARS, count, duration, event_line, size, state
+from werkzeugkoppler.wire.glance import MAX_FINISH_CHARS
+from werkzeugkoppler.wire.printable import cut
 
 EDITED = "edited by the operator"
 REFUSALS = (401, 403)
@@ -100,7 +102,10 @@ def _asked(facts: Facts) -> str:
         if offered := number(request, "tool_count"):
             what += f", {count(offered, 'tool')} of the client's"
     at = str(request.get("at", ""))
-    return ", ".join(part for part in (at, str(request.get("client_addr", "")), what) if part)
+    who = str(request.get("client_addr", ""))
+    if "forked_from" in request:
+        who = f"a fork of {request['forked_from']} at leg {request.get('forked_leg')}"
+    return ", ".join(part for part in (at, who, what) if part)
 
 
 def _model(facts: Facts) -> str:
@@ -118,7 +123,7 @@ def _answer(facts: Facts) -> str:
     if not facts.response:
         return ""
     legs = facts.of("leg")
-    finish = str(legs[-1].event.get("finish_reason", "")) if legs else ""
+    finish = cut(legs[-1].event.get("finish_reason", ""), MAX_FINISH_CHARS) if legs else ""
     written, keepalives = number(facts.response, "bytes_written"), number(facts.response, "keepalives")
     by = str(facts.response.get("cancelled_by", "")).replace("_", " ")
     parts = [finish, size(written), count(keepalives, "keepalive") if keepalives else "", by]
@@ -134,7 +139,8 @@ def _step(span: Span) -> tuple[str | Cell, ...]:
     event = span.event
     more: list[str] = []
     if span.kind == "leg":
-        more = [tokens(event.get("usage")), *map(str, event.get("repairs") or ())]
+        repairs = event.get("repairs")
+        more = [tokens(event.get("usage")), *map(str, repairs if isinstance(repairs, list) else ())]
         if "first_delta_ms" in event:
             more.insert(0, f"first delta after {duration(number(event, 'first_delta_ms'))}")
         if event["type"] == "leg" and "bytes" in event:

@@ -5,6 +5,8 @@ from typing import Any
 
 from werkzeugkoppler.inspecting.blocks import Cell
 from werkzeugkoppler.inspecting.reading import Event
+from werkzeugkoppler.wire.glance import MAX_FINISH_CHARS
+from werkzeugkoppler.wire.printable import cut
 
 MAX_VALUE_CHARS = 60
 """Of one value in a line that shows an event."""
@@ -29,7 +31,8 @@ def count(number: int, what: str) -> str:
 
 
 def state(word: str) -> Cell:
-    """A status code, or how something ended, in its colour."""
+    """A status code, or how something ended, in its colour; a long word is cut."""
+    word = cut(word, MAX_FINISH_CHARS)
     if word.isdigit():
         return Cell(word, "good" if word < "400" else "bad")
     return Cell(word, "good" if word in _GOOD else "busy" if word in _BUSY else "bad")

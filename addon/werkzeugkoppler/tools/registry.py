@@ -80,9 +80,10 @@ class Toolbox:
     async def settled(self) -> None:
         """Wait until each server's tools are known or its first try has failed, within `SETTLE_SECONDS`."""
         with anyio.move_on_at(self._settle_by):
-            await self._all_settled()
+            await self.all_settled()
 
-    async def _all_settled(self) -> None:
+    async def all_settled(self) -> None:
+        """As `settled`, but each server has as long as its own connect timeout says."""
         async with anyio.create_task_group() as group:
             for source in self._sources:
                 group.start_soon(source.settled)

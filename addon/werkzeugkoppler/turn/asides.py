@@ -26,6 +26,8 @@ _SAID = re.compile(
 )
 """All that the functions below say. It begins with no repetition: a long text is searched once."""
 
+_NEWS = re.compile(rf"(?:==> (?:[\w-]{{1,64}}__[\w-]{{0,64}}|{REQUEST_PERMISSION}): .*\n)+")
+
 
 class ReasoningField:
     """The delta key for what we say: the one that is set, else the upstream's own (WK-132).
@@ -107,6 +109,11 @@ def result_line(content: str) -> str:
         else:
             value = {key: part for key, part in value.items() if key != "ok"}
     return f"\n==> tool result `{_cut(dumps(value))}`\n\n"
+
+
+def is_news(reasoning: str) -> bool:
+    """Whether it is nothing but lines that running calls have told: which stand together is chance."""
+    return _NEWS.fullmatch(reasoning) is not None
 
 
 def without_asides(reasoning: str) -> str:

@@ -34,6 +34,8 @@ class Turn:
     """Words to end the answer with, because a call was denied; `None`: the model is told, and goes on."""
     fails_in_words: bool
     """An upstream that is away makes an answer that says so, in place of an error (F8)."""
+    first_leg: int = 1
+    """The number of the draft's leg: that of a turn which goes on from another one is higher (BX-12)."""
 
 
 async def run(
@@ -48,7 +50,7 @@ async def run(
         ApiError: What the client is to be told instead of an answer, or of its rest.
     """
     draft, answer = turn.draft, turn.answer
-    for number in count(1):  # pragma: no branch - it has no end
+    for number in count(turn.first_leg):  # pragma: no branch - it has no end
         asked = ask_leg(answer, turn.patience, body=draft.body(), number=number, ask=ask, wait=wait)
         try:
             async with aclosing(asked) as items:

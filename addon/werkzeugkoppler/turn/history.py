@@ -15,6 +15,8 @@ from werkzeugkoppler.wire.assemble import ToolCall
 
 type Digest = bytes
 
+_encode = json.JSONEncoder(sort_keys=True).encode
+
 START: Digest = b""
 """The digest of no message at all."""
 
@@ -62,7 +64,7 @@ def _sameness(message: dict[str, Any]) -> str:
         message.get("tool_call_id"),
         [_call(call) for call in calls] if isinstance(calls, list) else [],
     ]
-    return json.dumps(same, sort_keys=True)
+    return _encode(same)
 
 
 def _part(part: Any) -> str:

@@ -81,7 +81,7 @@ class ToolMemory:
     def restore(self, request: ChatRequest) -> ChatRequest:
         """The request with everything put back that is known of its history."""
         self._store.trim(self._bounds)
-        if not len(self._store):
+        if not len(self._store) or all(message["role"] != "assistant" for message in request.messages):
             return request
         found = {
             index: hidden

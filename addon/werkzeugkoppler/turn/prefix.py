@@ -6,7 +6,7 @@ messages for most models, the definitions of the tools, is compared first.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from sys import intern
 from typing import Any
@@ -58,14 +58,15 @@ class PrefixGuard:
         self._store = store
         self._bounds = bounds
 
-    def check(self, messages: Sequence[dict[str, Any]], prompt: Prompt) -> Break | None:
+    def check(self, messages: Sequence[dict[str, Any]], prompt: Callable[[], Prompt]) -> Break | None:
         """Compare a prompt with that of the turn which it goes on from, if that is known.
 
         Args:
             messages: The client's.
+            prompt: Makes it; it is asked only where there is something to compare it with.
         """
         earlier = self._store.get(key) if (key := _last_answer(messages)) else None
-        return first_break(earlier, prompt) if isinstance(earlier, Prompt) else None
+        return first_break(earlier, prompt()) if isinstance(earlier, Prompt) else None
 
     def keep(self, messages: Sequence[dict[str, Any]], answer: dict[str, Any], prompt: Prompt) -> None:
         """Keep the prompt of a turn that ended, in place of that of the turn before.
@@ -83,7 +84,8 @@ class PrefixGuard:
 def prompt_of(draft: Draft, *, init_count: int, asked_count: int) -> Prompt:
     """The prompt that a draft makes."""
     tools = draft.changes.get("tools", draft.request.raw("tools")) or ""
-    model = json.loads(draft.changes.get("model") or draft.request.raw("model") or '""')
+    changed = draft.changes.get("model")
+    model = json.loads(changed) if changed else draft.request.values.get("model", "")
     # What is the same in most prompts is kept once.
     messages = (*map(intern, draft.messages[:init_count]), *draft.messages[init_count:])
     return Prompt(model, intern(tools), messages, init_count, asked_count)

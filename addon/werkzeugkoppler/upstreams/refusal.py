@@ -1,8 +1,10 @@
 """An upstream's answer that is not a success, as an error for the client (WK-151)."""
 
 import json
+from collections.abc import AsyncIterator, Collection
 
 from werkzeugkoppler.errors import Headers, UpstreamError, cause_of
+from werkzeugkoppler.gate.redact import without_secrets
 from werkzeugkoppler.wire.http import HttpAnswer
 
 MAX_ERROR_BYTES = 1024 * 1024
@@ -40,6 +42,29 @@ async def read_refusal(answer: HttpAnswer) -> UpstreamError:
         cause=cause_of(answer.status),
         summary=summary,
     )
+
+
+def cleaned(
+    headers: Headers, pieces: AsyncIterator[bytes], secrets: Collection[str]
+) -> tuple[Headers, AsyncIterator[bytes]]:
+    """An error without the secrets: some servers write down the key that they were given (BX-17).
+
+    The body comes in one piece, of no more than about `MAX_ERROR_BYTES`.
+    """
+    return tuple((n, without_secrets(v, secrets)) for n, v in headers), _cleaned(pieces, secrets)
+
+
+async def _cleaned(pieces: AsyncIterator[bytes], secrets: Collection[str]) -> AsyncIterator[bytes]:
+    body, is_cut = b"", False
+    async for piece in pieces:
+        body += piece
+        if is_cut := len(body) > MAX_ERROR_BYTES:
+            break
+    text = without_secrets(body.decode("utf-8", "surrogateescape"), secrets)
+    if is_cut:  # perhaps within a secret, which may be written with escapes
+        text = text[: -6 * max(map(len, secrets), default=0) or None]
+    if text:
+        yield text.encode("utf-8", "surrogateescape")
 
 
 def _is_object(body: bytes) -> bool:

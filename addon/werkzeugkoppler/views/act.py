@@ -24,6 +24,7 @@ class Act(View):
     """A tool call, a reader, a direct command."""
 
     name = "Tool call"
+    kinds = frozenset({"tool", "reader", "command"})
 
     def render(self, data: bytes, message: http.Message, link: Link) -> list[str] | None:
         title = _TITLES.get((str(link.get("kind")), isinstance(message, http.Request)))

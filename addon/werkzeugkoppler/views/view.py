@@ -8,13 +8,17 @@ from typing import Any
 from mitmproxy import http
 from mitmproxy.contentviews import Contentview, Metadata, SyntaxHighlight
 
-from werkzeugkoppler.labels import METADATA
+from werkzeugkoppler.labels import MARKERS, METADATA
+from werkzeugkoppler.wire.printable import printable
 
 MAX_BYTES = 1024 * 1024
 """A body is rendered on the event loop, which nothing may hold up for long. mitmproxy's views take more."""
 
 CHOSEN, NOT_MINE = 10.0, -1.0
 """Priorities: above mitmproxy's own views, which go up to 2, and out of the question."""
+
+CHATS = frozenset({"client", "leg"})
+"""The kinds of flows of ours that hold a chat; where a flow is none of ours its content decides."""
 
 type Link = dict[str, Any]
 """What `flow.metadata` says of a flow of ours; empty for any other."""
@@ -24,6 +28,9 @@ logger = logging.getLogger(__name__)
 
 class View(Contentview):
     """A view that is chosen for exactly the bodies that it can show."""
+
+    kinds = CHATS
+    """Of flows of ours: what a model or a tool wrote there does not choose how it is shown."""
 
     def __init__(self) -> None:
         self._last: tuple[object, object, str | None] = (None, None, None)
@@ -59,14 +66,17 @@ class View(Contentview):
         return self._last[2]
 
     def _rendered(self, data: bytes, message: http.Message, metadata: Metadata) -> str | None:
-        link = metadata.flow.metadata.get(METADATA) if metadata.flow is not None else None
+        told = metadata.flow.metadata.get(METADATA) if metadata.flow is not None else None
+        link = told if isinstance(told, dict) else {}
+        kind = link.get("kind")
+        if isinstance(kind, str) and kind in MARKERS and kind not in self.kinds:
+            return None
         try:
-            lines = self.render(data, message, link if isinstance(link, dict) else {})
+            lines = self.render(data, message, link)
         except Exception:  # boundary: other views can show it
             logger.exception("The view %s could not show a body of %d bytes", self.name, len(data))
             return None
-        # Halves of surrogate pairs, which JSON can hold and nobody can show.
-        return None if lines is None else "\n".join(lines).encode("utf-8", "replace").decode()
+        return None if lines is None else "\n".join(printable(line, kept="\t") for line in lines)
 
 
 def json_object(data: bytes) -> dict[str, Any] | None:

@@ -4,8 +4,13 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from werkzeugkoppler.wire.printable import cut
+
 MAX_LOOKS = 16
 """Servers write `"finish_reason": null` on every chunk: so many are passed over, from the end."""
+
+MAX_FINISH_CHARS = 20
+"""Of what a server calls its answer's end, in a list or a table: `content_filter` is the longest known."""
 
 _FINISH = b'"finish_reason"'
 _WORD = re.compile(rb'\s*:\s*"(\w{1,40})"')
@@ -36,7 +41,8 @@ class Tally:
         """Take an event."""
         if type == "leg":
             self._legs += 1
-            self._finish = fields.get("finish_reason")
+            finish = fields.get("finish_reason")
+            self._finish = cut(finish, MAX_FINISH_CHARS) if finish else None
             self._tokens += _total(fields.get("usage"))
         elif type == "tool_call":
             self._tools += 1

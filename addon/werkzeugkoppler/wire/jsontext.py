@@ -31,15 +31,18 @@ _decode = json.JSONDecoder(parse_constant=no_constants).raw_decode
 _decode_usual = json.JSONDecoder().raw_decode
 _decode_long = json.JSONDecoder(parse_int=_int).raw_decode
 _space = re.compile(r"[ \t\n\r]*").match
+# Made once: `json.dumps` makes an encoder anew each time that it is given options.
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_encode_escaped = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def dumps(value: Any) -> str:
     """Compact JSON that can always be encoded: halves of a surrogate pair stay escaped."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = _encode(value)
     try:
         text.encode()
     except UnicodeEncodeError:
-        return json.dumps(value, separators=(",", ":"))
+        return _encode_escaped(value)
     return text
 
 

@@ -27,6 +27,22 @@ def rewritten(text: str, old: Any, new: Any) -> str:
     return dumps(new)
 
 
+def aligned(old: Any, new: Any) -> Any:
+    """The new value with the very objects of the old one wherever it says the same.
+
+    So `rewritten` knows what was kept of a value that was parsed anew, as after somebody edited its text.
+    """
+    if _is_same(old, new):
+        return old
+    if isinstance(old, dict) and isinstance(new, dict):
+        return {key: aligned(old[key], value) if key in old else value for key, value in new.items()}
+    if not isinstance(old, list) or not isinstance(new, list):
+        return new
+    if len(old) == len(new):
+        return [aligned(before, value) for before, value in zip(old, new, strict=True)]
+    return [next((item for item in old if _is_same(item, value)), value) for value in new]
+
+
 def rewritten_event(written: SseEvent, old: Any, new: Any) -> bytes:
     """The bytes of an event whose data said `old` and is to say `new`."""
     before = written.data.decode()

@@ -1,0 +1,28 @@
+"""Two texts that should be one, and where they part."""
+
+from itertools import takewhile
+
+QUOTED = 30
+"""Bytes of each side that are shown from the first difference on."""
+
+
+def first_difference(first: bytes, second: bytes, first_is: str, second_is: str) -> str | None:
+    """Where two bodies part, with a short quote of both; `None` where they are the same.
+
+    Args:
+        first_is: What the first is called.
+    """
+    if first == second:
+        return None
+    at = offset(first, second)
+    return f"first difference at byte {at}: {first_is} {quoted(first, at)}, {second_is} {quoted(second, at)}"
+
+
+def offset(first: bytes, second: bytes) -> int:
+    """How many bytes two texts begin with in common."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False)))
+
+
+def quoted(text: bytes, at: int) -> str:
+    """A piece of a text, on one line, that cannot steer a terminal."""
+    return ascii(text[at : at + QUOTED].decode("utf-8", "replace")) if at < len(text) else "(the end)"

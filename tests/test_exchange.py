@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
+import anyio
 import pytest
 from mitmproxy import http
 from mitmproxy.test import taddons, tflow
@@ -104,3 +105,42 @@ def test_any_name_makes_a_host(name: str, host: str) -> None:
     what = exchange.Act("tool", name, "..", "")
     flow = make_flow(tflow.tclient_conn(), HttpRequest("POST", what.url, (), b""))
     assert flow.request.host == f"{host}.tool"
+
+
+class Slow:
+    """An addon that takes its time over the end of a flow."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+
+    async def error(self, flow: http.HTTPFlow) -> None:
+        while self.steps:
+            await anyio.lowlevel.checkpoint()
+            self.steps -= 1
+
+
+async def cancelled(addon: Slow) -> None:
+    """An exchange in a scope that is cancelled while it is carried out."""
+
+    async def work(body: str) -> tuple[int, str]:
+        scope.cancel()
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    what = exchange.Act("tool", "demo", "echo", "{}")
+    with taddons.context(addon), anyio.fail_after(5), anyio.CancelScope() as scope:
+        await exchange.act(Link(tflow.tclient_conn(), "turn"), what, work)
+
+
+@pytest.mark.contract("BX-09")
+async def test_addons_may_see_the_end_of_a_flow_that_is_cancelled_through() -> None:
+    slow = Slow(steps=3)
+    await cancelled(slow)
+    assert slow.steps == 0
+
+
+async def test_no_addon_holds_up_a_cancellation_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange, "CANCELLED_SECONDS", 0.05)
+    slow = Slow(steps=-1)
+    await cancelled(slow)
+    assert slow.steps < -1

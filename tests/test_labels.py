@@ -41,6 +41,7 @@ def ended(flow: HTTPFlow, status: int, body: bytes, seconds: float = 0.8) -> tup
         ("leg", "leg 1", 1, 200, b"data: ", "leg 1 · no finish · 800 ms", "robot"),
         ("tool", "search/find", 1, 200, b"x" * 1200, "search/find · ok · 1.2 kB · 800 ms · leg 1", "wrench"),
         ("tool", "search/find", 1, 500, b"", "search/find · failed · 0 B · 800 ms · leg 1", "x"),
+        ("tool", "search/find", 1, 403, b"{}", "search/find · denied · 2 B · 800 ms · leg 1", "x"),
         (
             "tool",
             "actions/df",
@@ -76,6 +77,13 @@ def test_a_flow_that_failed_says_so(kind: str, message: str, word: str) -> None:
     flow.error = Error(message)
     assert ended(flow, 200, b"")[0].startswith(f"it · {word} · ")
     assert flow.marked == labels.FAILED
+
+
+def test_a_call_that_is_killed_while_it_runs_is_not_called_denied() -> None:
+    flow = flow_of("tool", "it")
+    labels.note_begun(flow)
+    flow.error = Error(Error.KILLED_MESSAGE)
+    assert ended(flow, 200, b"")[0].startswith("it · killed · ")
 
 
 def test_repairs_are_told() -> None:

@@ -3,10 +3,11 @@
 import json
 import logging
 import sys
+from collections.abc import Iterator
 
 import pytest
 
-from werkzeugkoppler.logs import JsonLines, NamedLines, WithoutKeys
+from werkzeugkoppler.logs import JsonLines, NamedLines, WithoutKeys, set_levels
 
 
 def test_a_record_is_one_line_whatever_it_says() -> None:
@@ -50,3 +51,26 @@ def test_keys_are_taken_out_of_lines_and_tracebacks() -> None:
     for formatter in (JsonLines(), NamedLines(logging.Formatter())):
         line = formatter.format(record)
         assert "my-own-key" not in line and "asked with [removed]" in line and "refused: [removed]" in line
+
+
+@pytest.fixture
+def levels() -> Iterator[None]:
+    """Puts back the loggers' levels."""
+
+    def loggers() -> list[logging.Logger]:
+        known = logging.root.manager.loggerDict.values()
+        return [logger for logger in known if isinstance(logger, logging.Logger)]
+
+    before = {logger: logger.level for logger in loggers()}
+    yield
+    for logger in loggers():
+        logger.setLevel(before.get(logger, logging.NOTSET))
+
+
+@pytest.mark.usefixtures("levels")
+@pytest.mark.parametrize(
+    ("level", "watching"), [("DEBUG", "WARNING"), ("INFO", "WARNING"), ("ERROR", "ERROR")]
+)
+def test_a_log_beside_the_config_does_not_feed_itself(level: str, watching: str) -> None:
+    set_levels(level)  # what watches the folder would tell of each line that the log gets
+    assert logging.getLogger("watchfiles").level == logging.getLevelName(watching)

@@ -19,6 +19,7 @@ from werkzeugkoppler.traces import MAX_WORD_CHARS, REFUSED, SUFFIX, Trace, begin
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 ALL = Keep()
+WRITTEN_SECONDS = 30.0
 
 
 def trace(id: str = "t1", *, keeps_content: bool = False, **fields: Any) -> Trace:
@@ -34,6 +35,8 @@ def write(directory: Path, *written: Trace, keep: Keep = ALL, **overrides: Any) 
     for item in written:
         writer.write(item)
     writer.close()
+    writer._thread.join(WRITTEN_SECONDS)  # `close` waits for two seconds, a busy machine takes longer
+    assert not writer._thread.is_alive()
 
 
 def lines(directory: Path, id: str = "t1") -> list[dict[str, Any]]:

@@ -187,8 +187,9 @@ def _run(args: argparse.Namespace, start: Start, more: Sequence[str]) -> None:
         opts.update_defer(termlog_verbosity=VERBOSITY[settings.logging.level])
         return front.parser(opts)
 
-    # Nobody reads the log of each connection, and the banner tells better where it listens.
-    for library in ("mitmproxy.proxy.server", "mitmproxy.proxy.mode_servers"):
+    # Nobody reads the log of each connection, and the banner tells better where everything listens: mitmweb's
+    # own line would lose the token, without which its address does not work.
+    for library in ("mitmproxy.proxy.server", "mitmproxy.proxy.mode_servers", "mitmproxy.tools.web.master"):
         logging.getLogger(library).setLevel(logging.WARNING)
     # The console draws on the whole terminal.
     say = None if args.front == "console" else partial(_say, settings=settings)

@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
+from anyio import move_on_after
 from mitmproxy import ctx, http
 from mitmproxy.flow import Error
 from mitmproxy.hooks import Hook, UpdateHook
@@ -36,6 +37,9 @@ from werkzeugkoppler.wire.http import (
 
 MAX_LABEL, MAX_HOST = 63, 200
 """Characters of a name between two dots, and of all of them: more is no host (RFC 1035)."""
+
+CANCELLED_SECONDS = 1.0
+"""How long other addons may take over the end of a flow that nobody waits for any more."""
 
 type Send = Callable[[HttpRequest], AbstractAsyncContextManager[HttpAnswer]]
 
@@ -171,6 +175,7 @@ async def act(
             await _before(flow, question)
             if flow.response is None:
                 kill = Kill.DURING
+                labels.note_begun(flow)
                 status, outcome = await unless_killed(
                     flow, perform(flow.request.get_text(strict=False) or "")
                 )
@@ -231,7 +236,13 @@ async def _lifecycle(flow: http.HTTPFlow) -> AsyncIterator[None]:
             is_cancelled = isinstance(error, asyncio.CancelledError | GeneratorExit)
             if flow.error is None:
                 flow.error = Error("cancelled" if is_cancelled else str(error))
-            await _end(flow, HttpErrorHook(flow), can_be_held=not is_cancelled)
+            if is_cancelled:
+                with move_on_after(
+                    CANCELLED_SECONDS, shield=True
+                ):  # each of its waits is cancelled otherwise
+                    await _end(flow, HttpErrorHook(flow), can_be_held=False)
+            else:
+                await _end(flow, HttpErrorHook(flow))
             raise
         await _end(flow, HttpResponseHook(flow))
     finally:
@@ -254,7 +265,7 @@ async def _before(flow: http.HTTPFlow, question: Question | None = None) -> None
 async def _ask(flow: http.HTTPFlow, question: Question) -> None:
     refusal = question.on_verdict(await verdict_on(flow, question))
     if refusal is not None and flow.response is None and not is_killed(flow):
-        flow.response = response(403, JSON_HEADERS, refusal.encode("utf-8", "replace"))
+        flow.response = response(labels.DENIED_STATUS, JSON_HEADERS, refusal.encode("utf-8", "replace"))
 
 
 async def _until_killed(flow: http.HTTPFlow, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

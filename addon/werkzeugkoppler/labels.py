@@ -28,17 +28,19 @@ MARKERS = {
     "command": ":computer:",
 }
 """Of each kind of flow, by mitmproxy's names for them."""
+DENIED_STATUS = 403
+"""Of a flow whose work was not done because nobody, or no setting, allowed it."""
 FAILED = ":x:"
 """Of a flow that failed, whatever its kind."""
 
 SHOWN_ID = 6
 """Characters of a turn's id in a comment: enough for a thousand turns, and short."""
 
-MAX_ABOUT = 80
-"""Characters of what an exchange waits for, in a comment."""
-
 STEP_SECONDS = 1e-6
 """Between the flows of a turn in lists: a float can tell a quarter of it apart."""
+
+MAX_ABOUT = 80
+"""Characters of what an exchange waits for, in a comment."""
 
 _OF_ANSWER = ("arrivals", "repairs", "failed")
 """What `flow.metadata` says of an answer."""
@@ -111,6 +113,11 @@ def begin_again(flow: http.HTTPFlow) -> None:
     for key in _OF_ANSWER:
         link.pop(key, None)
     _write(flow, [link["label"]], MARKERS[link["kind"]])
+
+
+def note_begun(flow: http.HTTPFlow) -> None:
+    """Say that the work has begun: a kill breaks it off, and denies it no more."""
+    flow.metadata[METADATA]["begun"] = 1
 
 
 def wait(flow: http.HTTPFlow, about: str = "") -> None:
@@ -199,17 +206,19 @@ def is_marked_by_user(flow: http.HTTPFlow) -> bool:
 def _outcome(flow: http.HTTPFlow, link: dict[str, Any]) -> tuple[list[str], bool]:
     """What came of an exchange, in few words, and whether it failed."""
     if flow.error is not None:
-        words = {Error.KILLED_MESSAGE: "denied" if link["kind"] == "tool" else "killed"}
-        return [words.get(flow.error.msg, "cancelled" if flow.error.msg == "cancelled" else "failed")], True
+        killed = "denied" if link["kind"] == "tool" and not link.get("begun") else "killed"
+        words = {Error.KILLED_MESSAGE: killed, "cancelled": "cancelled"}
+        return [words.get(flow.error.msg, "failed")], True
     if flow.response is None:
         return [], False
     content = flow.response.raw_content or b""
     if link["kind"] not in ("leg", "models"):
-        is_ok = flow.response.status_code < 400
+        status = flow.response.status_code
+        word = "ok" if status < 400 else "denied" if status == DENIED_STATUS else "failed"
         end = content[-MAX_NOTES:].decode("utf-8", "replace")
-        if link["kind"] == "tool" and is_ok and (code := exit_code(end)) is not None:
-            return [f"exit {code}", size(len(content))], True
-        return ["ok" if is_ok else "failed", size(len(content))], not is_ok
+        if link["kind"] == "tool" and word == "ok" and (code := exit_code(end)) is not None:
+            word = f"exit {code}"
+        return [word, size(len(content))], word != "ok"
     if not 200 <= flow.response.status_code < 300:
         return [str(flow.response.status_code)], True
     if link["kind"] == "models":

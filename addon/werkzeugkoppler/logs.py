@@ -20,8 +20,9 @@ _LIBRARIES = (
     "httpx2",
     "mcp",
     "mitmproxy.proxy.server",
-    "watchfiles",
 )
+_WATCHING = "watchfiles"
+"""It tells of each change in the config's folder: a log file there would feed itself."""
 VERBOSITY = {"DEBUG": "debug", "INFO": "info", "WARNING": "warn", "ERROR": "error", "CRITICAL": "error"}
 """What mitmproxy calls each level."""
 
@@ -66,6 +67,7 @@ def set_levels(level: str) -> None:
     for name in _LIBRARIES:
         # At INFO they tell of each request and connection.
         logging.getLogger(name).setLevel("WARNING" if level == "INFO" else level)
+    logging.getLogger(_WATCHING).setLevel("WARNING" if level in ("DEBUG", "INFO") else level)
 
 
 class WithoutKeys(logging.Filter):

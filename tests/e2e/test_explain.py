@@ -123,8 +123,12 @@ async def test_what_comes_back_from_memory_has_a_row(client: Client, upstream: U
 async def test_no_model_is_looked_up_for_it(client: Client, upstream: Upstream) -> None:
     body = question()
     del body["model"]
-    assert json.loads((await explained(client, body))["upstream"]["body"])["model"]
-    assert not upstream.requests
+    upstream.script(says("Hello."))
+    await client.send("POST", CHAT_PATH, body)
+    before = len(upstream.requests)
+    named = json.loads((await explained(client, body))["upstream"]["body"])["model"]
+    assert named == json.loads(upstream.chats[0].body)["model"]
+    assert len(upstream.requests) == before
 
 
 @pytest.mark.contract("BX-13")

@@ -3,11 +3,12 @@
 import re
 from pathlib import Path
 
+import aiohttp
 import anyio
 import pytest
 
 from tests.e2e.declared import CALL_HELLO, HELLO
-from tests.e2e.launch import LAUNCHER, SERVICE_KEY, free_url, write_config
+from tests.e2e.launch import LAUNCHER, SERVICE_KEY, free_port, free_url, write_config
 from tests.e2e.proxy import serving
 from tests.e2e.web import looking
 from tests.fakes.answers import calls, says
@@ -57,3 +58,14 @@ async def test_the_start_says_where_it_listens_and_how_to_try_it(upstream: Upstr
         assert url in proxy.output and upstream.url in proxy.output
         assert re.search(rf"curl .*{re.escape(url)}/v1/chat/completions", proxy.output)
         assert SERVICE_KEY not in proxy.output
+
+
+async def test_the_start_names_mitmwebs_address_once_and_it_works(upstream: Upstream, tmp_path: Path) -> None:
+    url, port = free_url(), free_port()
+    config = write_config(tmp_path, {"service_base_url": url, "upstream_base_url": upstream.url})
+    line = [*LAUNCHER, "web", "--config", str(config), "--", "--set", f"web_port={port}"]
+    async with serving(tmp_path, url, line) as proxy, aiohttp.ClientSession() as browser:
+        await proxy.until_written("curl")
+        (address,) = re.findall(rf"http://127\.0\.0\.1:{port}\S*", proxy.output)
+        async with browser.get(address) as page:
+            assert page.status == 200

@@ -249,7 +249,7 @@ async def test_a_tool_that_is_killed_while_it_runs_again_ends_with_its_processes
     await lifelines.running(0)
     over = await desk.over(flow)
     assert over["error"]["msg"] == "Connection killed." and "response" not in over
-    assert over["comment"].startswith("actions/hold · denied · ")
+    assert over["comment"].startswith("actions/hold · killed · ")
 
 
 @pytest.mark.contract("BX-10", "BX-05")

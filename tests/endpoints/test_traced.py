@@ -37,7 +37,7 @@ def test_the_exit_code_of_a_tools_command_is_told() -> None:
     trace = begin("turn")
     for type in ("tool_result", "reader"):
         with traced(trace, type) as outcome:
-            outcome.of((200, '{"ok": true, "result": [], "exit_code": 3}'))
+            outcome.of((200, '{"ok": true, "result": [], "exit_code": 3}'), lambda kill: "")
     assert [event.get("exit_code") for event in trace.events][1:] == [3, None]
 
 

@@ -1,14 +1,13 @@
 """The permissions that a conversation takes along."""
 
-import json
 from typing import Any
 
 import pytest
 
 from werkzeugkoppler.gate.grants import Grant, Scope
 from werkzeugkoppler.turn.consents import Consents
+from werkzeugkoppler.turn.history import History, digested
 from werkzeugkoppler.turn.store import Bounds, Store
-from werkzeugkoppler.wire.chat import ChatRequest, parse_request
 
 HELLO = {"role": "user", "content": "Hello?"}
 YES = {"role": "assistant", "content": "Yes."}
@@ -19,13 +18,13 @@ def grant(id: str, *costs: str) -> Grant:
     return Grant(id, Scope.THIS_SESSION, frozenset(costs))
 
 
-def asked(*messages: dict[str, Any], **more: Any) -> ChatRequest:
-    return parse_request(json.dumps({"messages": messages, **more}).encode())
+def asked(*messages: dict[str, Any], owner: bytes = b"me") -> History:
+    return digested(messages, owner)
 
 
 @pytest.fixture
 def consents() -> Consents:
-    return Consents(Store(lambda: 0.0), Bounds(100, 100_000, 60), b"me")
+    return Consents(Store(lambda: 0.0), Bounds(100, 100_000, 60))
 
 
 @pytest.mark.contract("OW-62")
@@ -45,7 +44,7 @@ def test_a_conversation_that_goes_on_has_its_permissions(consents: Consents) -> 
         asked(YES, HELLO),
     ],
 )
-def test_another_conversation_has_none_of_them(consents: Consents, other: ChatRequest) -> None:
+def test_another_conversation_has_none_of_them(consents: Consents, other: History) -> None:
     consents.keep(asked(HELLO), YES, {grant("a", "deploy")})
     assert consents.of(other) == frozenset()
 
@@ -77,5 +76,5 @@ def test_a_turn_that_was_given_nothing_counts_as_well(consents: Consents) -> Non
 @pytest.mark.contract("OW-62", "OW-64")
 def test_somebody_else_with_the_same_words_has_none_of_them() -> None:
     store, bounds = Store(lambda: 0.0), Bounds(100, 100_000, 60)
-    Consents(store, bounds, b"me").keep(asked(HELLO), YES, {grant("a", "deploy")})
-    assert Consents(store, bounds, b"you").of(asked(HELLO, YES)) == frozenset()
+    Consents(store, bounds).keep(asked(HELLO), YES, {grant("a", "deploy")})
+    assert Consents(store, bounds).of(asked(HELLO, YES, owner=b"you")) == frozenset()

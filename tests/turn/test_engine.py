@@ -88,7 +88,7 @@ class World:
     async def pause(self, ended: anyio.Event) -> None:
         await ended.wait()
 
-    def note_leg(self, number: int, leg: Leg) -> None:
+    async def note_leg(self, number: int, leg: Leg) -> None:
         self.legs.append(leg)
         assert len(self.legs) == number
 

@@ -23,11 +23,22 @@ def request(*messages: dict[str, Any], **fields: Any) -> ChatRequest:
     return parse_request(json.dumps({"messages": messages} | fields).encode())
 
 
-def memory(*exchanges: Hidden, store: Store | None = None, owner: bytes = b"") -> ToolMemory:
-    store = Store(Clock()) if store is None else store
-    memory = ToolMemory(store, Bounds(10, 10_000, 60), owner)
+class Memory(ToolMemory):
+    """That of one owner."""
+
+    def __init__(self, store: Store, owner: bytes) -> None:
+        super().__init__(store, Bounds(10, 10_000, 60))
+        self._owner = owner
+
+    def restored(self, asked: ChatRequest) -> ChatRequest:
+        return self.restore(asked, history.digested(asked.messages, self._owner))
+
+
+def memory(*exchanges: Hidden, store: Store | None = None, owner: bytes = b"") -> Memory:
+    memory = Memory(Store(Clock()) if store is None else store, owner)
     for exchange in exchanges:
-        memory.remember(request(QUESTION), history.shown("Let me see. Done.", []), exchange)
+        answer = history.shown("Let me see. Done.", [])
+        memory.remember(history.digested([QUESTION], owner), answer, exchange)
     return memory
 
 
@@ -37,7 +48,7 @@ def contents(request: ChatRequest) -> list[Any]:
 
 @pytest.mark.contract("BX-04")
 def test_the_hidden_exchange_is_put_back_byte_for_byte() -> None:
-    restored = memory(EXCHANGE).restore(request(QUESTION, ANSWER, NEXT, seed=1.0))
+    restored = memory(EXCHANGE).restored(request(QUESTION, ANSWER, NEXT, seed=1.0))
     assert contents(restored) == ["Do it.", "Let me see. ", "{}", "Done.", "And now?"]
     assert f'{{"role": "user", "content": "Do it."}},{CALLED},{RESULT},' in restored.body.text
     assert '"seed": 1.0' in restored.body.text
@@ -45,14 +56,14 @@ def test_the_hidden_exchange_is_put_back_byte_for_byte() -> None:
 
 @pytest.mark.contract("BX-03")
 def test_a_message_that_had_calls_of_both_kinds_is_replaced() -> None:
-    restored = memory(Hidden((CALLED, RESULT), None)).restore(request(QUESTION, ANSWER, NEXT))
+    restored = memory(Hidden((CALLED, RESULT), None)).restored(request(QUESTION, ANSWER, NEXT))
     assert contents(restored) == ["Do it.", "Let me see. ", "{}", "And now?"]
 
 
 def test_an_answer_that_stood_alone_stays_as_the_client_writes_it() -> None:
     answer = {"x": 1.0, "role": "assistant", "content": [{"type": "text", "text": "Let me see. Done.\n"}]}
     whole = Hidden(EXCHANGE.messages, {"content": "Let me see. Done."})
-    restored = memory(whole).restore(request(QUESTION, answer, NEXT))
+    restored = memory(whole).restored(request(QUESTION, answer, NEXT))
     assert restored.messages[3] == answer
 
 
@@ -71,20 +82,20 @@ def test_an_answer_that_stood_alone_stays_as_the_client_writes_it() -> None:
 )
 def test_nothing_is_put_into_another_history(messages: list[dict[str, Any]]) -> None:
     other = request(*messages)
-    assert memory(EXCHANGE).restore(other) is other
+    assert memory(EXCHANGE).restored(other) is other
 
 
 @pytest.mark.contract("BX-04")
 def test_what_differs_for_the_same_history_is_in_doubt_for_good() -> None:
     other = Hidden((CALLED, RESULT.replace("{}", "[]")), EXCHANGE.last)
     asked = request(QUESTION, ANSWER, NEXT)
-    assert memory(EXCHANGE, other).restore(asked) is asked
-    assert memory(EXCHANGE, other, EXCHANGE).restore(asked) is asked
+    assert memory(EXCHANGE, other).restored(asked) is asked
+    assert memory(EXCHANGE, other, EXCHANGE).restored(asked) is asked
 
 
 def test_of_the_same_calls_with_other_ids_the_latest_are_put_back() -> None:
     again = Hidden(tuple(text.replace('"x"', '"y"') for text in EXCHANGE.messages), EXCHANGE.last)
-    restored = memory(EXCHANGE, again).restore(request(QUESTION, ANSWER, NEXT))
+    restored = memory(EXCHANGE, again).restored(request(QUESTION, ANSWER, NEXT))
     assert restored.messages[2]["tool_call_id"] == "y"
 
 
@@ -92,7 +103,7 @@ def test_of_the_same_calls_with_other_ids_the_latest_are_put_back() -> None:
 @pytest.mark.parametrize("turns", [(EXCHANGE, NOTHING), (NOTHING, EXCHANGE), (NOTHING,)])
 def test_a_turn_with_the_same_words_that_called_nothing_is_another(turns: tuple[Hidden, ...]) -> None:
     asked = request(QUESTION, ANSWER, NEXT)
-    assert memory(*turns).restore(asked) is asked
+    assert memory(*turns).restored(asked) is asked
 
 
 @pytest.mark.contract("BX-04")
@@ -100,8 +111,8 @@ def test_one_owners_exchange_is_not_put_into_anothers_history() -> None:
     store = Store(Clock())
     memory(EXCHANGE, store=store, owner=b"ann")
     asked = request(QUESTION, ANSWER, NEXT)
-    assert memory(store=store, owner=b"bob").restore(asked) is asked
-    assert len(memory(store=store, owner=b"ann").restore(asked).messages) == 5
+    assert memory(store=store, owner=b"bob").restored(asked) is asked
+    assert len(memory(store=store, owner=b"ann").restored(asked).messages) == 5
 
 
 @pytest.mark.parametrize("key", ["user", "safety_identifier", "prompt_cache_key", "metadata"])
@@ -112,6 +123,6 @@ def test_owners_differ_by_what_their_client_says_and_where_it_is(key: str) -> No
 
 def test_reasoning_that_a_client_sends_back_is_the_last_legs_alone() -> None:
     answer = {**ANSWER, "reasoning": "Look first. Now say it.", "reasoning_content": "Hm."}
-    restored = memory(EXCHANGE).restore(request(QUESTION, answer, NEXT))
+    restored = memory(EXCHANGE).restored(request(QUESTION, answer, NEXT))
     last = {"role": "assistant", "content": "Done.", "reasoning": "Now say it."}
     assert restored.messages[3] == last

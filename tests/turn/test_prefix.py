@@ -74,24 +74,28 @@ def test_tools_that_changed_are_named(tools: str, culprit: str) -> None:
     assert found.tokens_lost >= 100
 
 
+def asked(*messages: dict[str, Any]) -> history.History:
+    return history.digested(messages)
+
+
 def guard() -> PrefixGuard:
     return PrefixGuard(Store(Clock()), Bounds(10, 10_000, 60))
 
 
 def test_a_turn_is_compared_with_the_one_that_it_goes_on_from() -> None:
     kept = guard()
-    kept.keep([QUESTION], history.shown("Hello.", []), prompt("s", "q"))
+    kept.keep(asked(QUESTION), history.shown("Hello.", []), prompt("s", "q"))
     system = {"role": "system", "content": "changed"}
-    assert kept.check([QUESTION], partial(prompt, "x")) is None
-    assert kept.check([QUESTION, {**ANSWER, "content": "Hey."}, NEXT], partial(prompt, "x")) is None
-    assert kept.check([system, QUESTION, ANSWER, NEXT], partial(prompt, "x")) is not None
+    assert kept.check(asked(QUESTION), partial(prompt, "x")) is None
+    assert kept.check(asked(QUESTION, {**ANSWER, "content": "Hey."}, NEXT), partial(prompt, "x")) is None
+    assert kept.check(asked(system, QUESTION, ANSWER, NEXT), partial(prompt, "x")) is not None
 
 
 def test_of_a_conversation_the_latest_prompt_is_kept() -> None:
     store = Store(Clock())
     kept = PrefixGuard(store, Bounds(10, 10_000, 60))
-    kept.keep([QUESTION], history.shown("Hello.", []), prompt("s", "q"))
-    kept.keep([QUESTION, ANSWER, NEXT], history.shown("Yes.", []), prompt("s", "q", "a", "n"))
+    kept.keep(asked(QUESTION), history.shown("Hello.", []), prompt("s", "q"))
+    kept.keep(asked(QUESTION, ANSWER, NEXT), history.shown("Yes.", []), prompt("s", "q", "a", "n"))
     assert (len(store), store.size) == (1, len(TOOLS) + 4)
 
 

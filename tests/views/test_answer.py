@@ -74,3 +74,7 @@ def test_half_a_stream_is_shown_as_far_as_it_came() -> None:
 )
 def test_what_is_no_answer_is_left_to_other_views(body: bytes, headers: tuple[tuple[str, str], ...]) -> None:
     assert shown_response(body, headers).view_name != "Chat answer"
+
+
+def test_a_stream_that_would_hold_up_the_loop_is_left_to_other_views() -> None:
+    assert shown_response(STREAM + b": keepalive\n\n" * 50_000, SSE).view_name != "Chat answer"

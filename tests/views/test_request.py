@@ -101,3 +101,9 @@ def test_what_was_put_back_or_merged_is_told() -> None:
 )
 def test_what_is_no_chat_request_is_left_to_other_views(body: bytes) -> None:
     assert shown_request(body).view_name != "Chat request"
+
+
+def test_the_lines_of_a_tree_are_bounded_as_a_whole() -> None:
+    tree = [[[str(i) for i in range(60)] for _ in range(60)] for _ in range(40)]
+    lines = shown_request({"messages": [user("Hi")], "odd": tree}).text.splitlines()
+    assert len(lines) < 2100 and "… more lines …" in lines

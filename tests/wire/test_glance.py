@@ -7,6 +7,7 @@ import pytest
 from tests.fakes.chunks import USAGE, Call, calls_chunks, calls_completion, completion, event, text_chunks
 from werkzeugkoppler.tools.tool import ToolResult
 from werkzeugkoppler.wire.glance import (
+    MAX_BYTES,
     MAX_FINISH_CHARS,
     Glance,
     Tally,
@@ -66,6 +67,12 @@ def test_usage_before_the_last_chunk_is_found() -> None:
     """Some servers tell the usage with the finish, and more chunks may follow."""
     chunks = [*text_chunks("Hi", usage=None), {"choices": [], "usage": USAGE}, {"choices": []}]
     assert glance(streamed(chunks)) == Glance("stop", 9)
+
+
+def test_only_the_end_of_a_long_answer_is_looked_at() -> None:
+    begin = b'{"finish_reason":"stop","total_tokens":9,"message":"'
+    assert glance(begin + b"x" * (MAX_BYTES // 2)) == Glance("stop", 9)
+    assert glance(begin + b"x" * MAX_BYTES) == Glance(None, None)
 
 
 def test_amounts_are_told_in_words() -> None:

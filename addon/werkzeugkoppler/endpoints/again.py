@@ -11,10 +11,11 @@ from werkzeugkoppler.endpoints import effects, retrieval
 from werkzeugkoppler.endpoints.approval import SOURCE, Approval
 from werkzeugkoppler.endpoints.call import Call, Reply
 from werkzeugkoppler.endpoints.direct import command_again
-from werkzeugkoppler.endpoints.traced import DENIED_STATUS, traced
+from werkzeugkoppler.endpoints.traced import traced
 from werkzeugkoppler.errors import ApiError
 from werkzeugkoppler.gate.grants import Grants
 from werkzeugkoppler.gate.permission import REQUEST_PERMISSION
+from werkzeugkoppler.labels import DENIED_STATUS
 from werkzeugkoppler.wire.assemble import ToolCall
 from werkzeugkoppler.wire.http import JSON_HEADERS, TEXT_HEADERS
 

@@ -108,6 +108,11 @@ class Approval:
         """What the model is told of a call that was denied."""
         return denial(note, is_request=self._asks(name))
 
+    def failed(self, call: ToolCall) -> None:
+        """Note that a call failed: of a request for permission, that its arguments were edited into none."""
+        if self._asks(call.name):
+            self._note("denied", call, reason="its arguments are no JSON object")
+
     def refused(self, names: Iterable[str]) -> str | None:
         """What the client is told of denied calls in place of an answer (OW-60); `None` where there are none.
 
@@ -128,24 +133,22 @@ class Approval:
         return self._can_ask and name == REQUEST_PERMISSION
 
     def _decided(self, call: ToolCall, verdict: Verdict) -> str | None:
-        if verdict is Verdict.GRANTED:
-            if not self._asks(call.name):  # that one is told when it is known for what and how long
-                self._note("granted", call)
-            return None
-        if verdict is Verdict.ANSWERED:
-            self._note("denied", call, reason="answered in its place")
-            return None
-        note = self._notes[verdict]
+        match verdict:
+            case Verdict.GRANTED:
+                if not self._asks(call.name):  # that one is told when it is known for what and how long
+                    self._note("granted", call)
+                return None
+            case Verdict.ANSWERED:
+                self._note("denied", call, reason="answered in its place")
+                return None
+            case Verdict.DENIED:
+                note = BY_OPERATOR
+            case Verdict.TIMED_OUT:
+                note = f"no answer of an operator within {self._seconds:g} seconds"
+            case Verdict.NO_OPERATOR:
+                note = permission.NO_OPERATOR
         self._note("denied", call, reason=note)
         return self.denied(call.name, note)
-
-    @property
-    def _notes(self) -> dict[Verdict, str]:
-        return {
-            Verdict.DENIED: BY_OPERATOR,
-            Verdict.TIMED_OUT: f"no answer of an operator within {self._seconds:g} seconds",
-            Verdict.NO_OPERATOR: permission.NO_OPERATOR,
-        }
 
     def _unauthorized(self, name: str, needed: tuple[str, ...]) -> str:
         text = f"The call was not run: it needs {', '.join(needed)}, which is not authorized here"

@@ -7,7 +7,7 @@ from typing import Any
 
 from werkzeugkoppler.endpoints.approval import Approval
 from werkzeugkoppler.endpoints.call import Call
-from werkzeugkoppler.endpoints.conversation import Conversation
+from werkzeugkoppler.endpoints.conversation import Conversation, opened
 from werkzeugkoppler.endpoints.offload import computed
 from werkzeugkoppler.endpoints.retrieval import Reading, our_messages, read_all
 from werkzeugkoppler.tools.tool import Tool
@@ -42,7 +42,7 @@ async def composed(call: Call, asked: ChatRequest, model: str) -> Composed:
         model: What to ask for.
     """
     stack = call.stack
-    conversation = Conversation(call, asked)
+    conversation = await opened(call, asked)
     request = conversation.restored()
     offered = await stack.offered_tools()
     allowed = {name: tool for name, tool in offered.items() if name not in request.tool_names}

@@ -5,10 +5,11 @@ from functools import partial
 from typing import Any
 
 from werkzeugkoppler.endpoints.call import Call
+from werkzeugkoppler.endpoints.offload import computed
 from werkzeugkoppler.gate.grants import Grants
-from werkzeugkoppler.turn import history
 from werkzeugkoppler.turn.consents import Consents
 from werkzeugkoppler.turn.echoes import without_echoes
+from werkzeugkoppler.turn.history import History, digested, shown
 from werkzeugkoppler.turn.leg import Leg
 from werkzeugkoppler.turn.memory import NOTHING, SPOKEN, Hidden, ToolMemory, owner_of
 from werkzeugkoppler.turn.prefix import Break, PrefixGuard, Prompt, prompt_of
@@ -19,23 +20,31 @@ from werkzeugkoppler.wire.chat import ChatRequest
 logger = logging.getLogger(__name__)
 
 
+async def opened(call: Call, asked: ChatRequest) -> "Conversation":
+    """The conversation of a chat request; its history is digested where that holds nobody up."""
+    owner = owner_of(asked, str(call.link.client_conn.peername[0]))
+    messages = asked.messages if call.stack.settings.tool_memory.enabled else ()
+    return Conversation(call, asked, await computed(len(call.body), partial(digested, messages, owner)))
+
+
 class Conversation:
     """The conversation of one chat request.
 
     Args:
         asked: The client's request.
+        history: Of its messages; it is looked at only where conversations are kept.
     """
 
-    def __init__(self, call: Call, asked: ChatRequest) -> None:
+    def __init__(self, call: Call, asked: ChatRequest, history: History) -> None:
         settings = call.stack.settings.tool_memory
         bounds = Bounds(settings.entries, settings.bytes, settings.seconds)
         self.is_kept = settings.enabled
         self._call = call
         self._asked = asked
-        owner = owner_of(asked, str(call.link.client_conn.peername[0]))
-        self._memory = ToolMemory(call.stack.store, bounds, owner)
+        self._history = history
+        self._memory = ToolMemory(call.stack.store, bounds)
         self._guard = PrefixGuard(call.stack.store, bounds)
-        self._consents = Consents(call.stack.store, bounds, owner)
+        self._consents = Consents(call.stack.store, bounds)
         self._grants: Grants | None = None
         self._init_count = self._asked_count = 0
         self.made: dict[str, int] = {}
@@ -45,11 +54,11 @@ class Conversation:
     def restored(self) -> ChatRequest:
         """The request with the calls of earlier turns put back (BX-03, BX-04), and told only once."""
         request = without_echoes(self._asked)
-        return self._memory.restore(request) if self.is_kept else request
+        return self._memory.restore(request, self._history) if self.is_kept else request
 
     def grants(self) -> Grants:
         """The permissions that it has, to be added to (OW-62)."""
-        self._grants = Grants(self._consents.of(self._asked) if self.is_kept else ())
+        self._grants = Grants(self._consents.of(self._history) if self.is_kept else ())
         return self._grants
 
     def begin(self, draft: Draft, request: ChatRequest) -> None:
@@ -65,7 +74,7 @@ class Conversation:
         merged = settings.system_messages == "merge" and bool(settings.init_messages)
         self.made = {"init_messages": self._init_count, "asked": self._asked_count, "merged": int(merged)}
         self.made["restored"] = len(request.messages) - len(self._asked.messages)
-        if self.is_kept and (found := self._guard.check(self._asked.messages, partial(self._prompt, draft))):
+        if self.is_kept and (found := self._guard.check(self._history, partial(self._prompt, draft))):
             self._tell(found)
 
     def end(self, draft: Draft, leg: Leg, content: Any) -> None:
@@ -78,18 +87,18 @@ class Conversation:
         """
         if not self.is_kept:
             return
-        answer = history.shown(content, leg.handed_over)
+        answer = shown(content, leg.handed_over)
         if self._grants is not None:
-            self._consents.keep(self._asked, answer, self._grants.kept)
+            self._consents.keep(self._history, answer, self._grants.kept)
         messages = draft.messages[self._asked_count :]
         if not messages:
-            self._memory.remember(self._asked, answer, NOTHING)
+            self._memory.remember(self._history, answer, NOTHING)
         elif leg.calls:
-            self._memory.remember(self._asked, answer, Hidden(messages, None))
+            self._memory.remember(self._history, answer, Hidden(messages, None))
         elif all(isinstance(leg.message.get(key), str | None) for key in SPOKEN):
             last = {key: text for key in SPOKEN if (text := leg.message.get(key))}
-            self._memory.remember(self._asked, answer, Hidden(messages, last))
-        self._guard.keep(self._asked.messages, answer, self._prompt(draft))
+            self._memory.remember(self._history, answer, Hidden(messages, last))
+        self._guard.keep(self._history, answer, self._prompt(draft))
 
     def _prompt(self, draft: Draft) -> Prompt:
         return prompt_of(draft, init_count=self._init_count, asked_count=self._asked_count)

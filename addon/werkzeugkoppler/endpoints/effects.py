@@ -16,10 +16,11 @@ from werkzeugkoppler import exchange
 from werkzeugkoppler.endpoints.approval import Approval
 from werkzeugkoppler.endpoints.call import Call
 from werkzeugkoppler.endpoints.leg_trace import LegTrace
-from werkzeugkoppler.endpoints.traced import DENIED_STATUS, Outcome, traced
+from werkzeugkoppler.endpoints.offload import computed
+from werkzeugkoppler.endpoints.traced import Outcome, traced
 from werkzeugkoppler.errors import UpstreamError
 from werkzeugkoppler.flows import Kill
-from werkzeugkoppler.labels import Link, Plain
+from werkzeugkoppler.labels import DENIED_STATUS, Link, Plain
 from werkzeugkoppler.tools.tool import Progress, Tool, ToolResult
 from werkzeugkoppler.turn import asking
 from werkzeugkoppler.turn.calling import Tell
@@ -37,6 +38,9 @@ NO_CONTENT = (204, 205)
 
 NEWS_SECONDS = 1.0
 """Between two looks at what running calls say: a line each second is a sign of life, more is a flood."""
+
+FAILED_STATUS = 500
+"""Of a tool call that failed."""
 
 logger = logging.getLogger(__name__)
 
@@ -110,10 +114,12 @@ class Effects:
             self._call.trace.add("retry", leg=number, retry=retry, error=error.summary, wait_ms=wait_ms)
         await sleep(seconds)
 
-    def note_leg(self, number: int, leg: Leg, model: str) -> None:
+    async def note_leg(self, number: int, leg: Leg, model: str) -> None:
         """Trace a leg that ended."""
         self._legs.end(number, leg, model)
-        for name in fired(leg.message.get("content"), self._call.stack.settings.detectors):
+        content, detectors = leg.message.get("content"), self._call.stack.settings.detectors
+        size = len(content) * len(detectors) if isinstance(content, str) else 0
+        for name in await computed(size, partial(fired, content, detectors)):
             self._call.trace.add("detector_fired", detector=name, leg=number)
 
     async def pause(self, ended: Event) -> None:
@@ -165,9 +171,15 @@ class Effects:
 
         async def run(arguments: str) -> tuple[int, str]:
             outcome.edited = arguments if arguments != shown else None
-            return await perform(tool, tell, arguments)
+            return await self._perform(call, tool, tell, arguments)
 
         return await exchange.act(self._link(number), what, run, question)
+
+    async def _perform(self, call: ToolCall, tool: Tool, tell: Tell, arguments: str) -> tuple[int, str]:
+        status, text = await perform(tool, tell, arguments)
+        if status == FAILED_STATUS:
+            self._approval.failed(call)
+        return status, text
 
     def _link(self, number: int) -> Link:
         return replace(self._call.link, leg=number)
@@ -211,7 +223,7 @@ async def _refuse(refusal: str, arguments: str) -> tuple[int, str]:
 async def perform(tool: Tool, tell: Progress, arguments: str) -> tuple[int, str]:
     """Run a tool; a status, and what the model is told."""
     result = await _run(tool, arguments, tell)
-    return (200 if result.ok else 500), result.text()
+    return (200 if result.ok else FAILED_STATUS), result.text()
 
 
 async def _run(tool: Tool, arguments: str, tell: Progress) -> ToolResult:

@@ -4,9 +4,8 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from werkzeugkoppler.traces import Trace
+from werkzeugkoppler.turn.asides import FIELDS
 from werkzeugkoppler.turn.leg import Leg
-
-REASONING = ("reasoning_content", "reasoning")
 
 
 class LegTrace:
@@ -56,7 +55,7 @@ class LegTrace:
             handed_over=len(leg.handed_over) or None,
             repairs=list(leg.repairs) or None,
             content_chars=_chars(leg, "content"),
-            reasoning_chars=sum(_chars(leg, key) or 0 for key in REASONING) or None,
+            reasoning_chars=sum(_chars(leg, key) or 0 for key in FIELDS) or None,
             first_byte_ms=self._first_byte_ms,
             first_delta_ms=self._first_delta_ms,
             duration_ms=self._ms(),

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from werkzeugkoppler.flows import Kill
+from werkzeugkoppler.labels import DENIED_STATUS
 from werkzeugkoppler.traces import Trace
 from werkzeugkoppler.wire.glance import exit_code
-
-DENIED_STATUS = 403
-"""Of a flow whose work was not done because nobody, or no setting, allowed it."""
 
 
 @dataclass(slots=True)

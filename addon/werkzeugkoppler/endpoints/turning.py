@@ -1,7 +1,7 @@
 """A turn from its first draft on: what its legs become, and how it goes by the settings."""
 
 import time
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
 from hashlib import blake2b
 from itertools import count
 from typing import Any
@@ -20,7 +20,7 @@ from werkzeugkoppler.wire.chat import ChatRequest
 
 type ClientAnswer = StreamedAnswer | PlainAnswer
 
-type NoteLeg = Callable[[int, Leg], None]
+type NoteLeg = Callable[[int, Leg], Awaitable[None]]
 type NoteEnd = Callable[[Draft, Leg, Any], None]
 """Told of the last leg before the answer is closed, and of what the client was told by all."""
 
@@ -70,9 +70,9 @@ def run(
     answer = answer_for(request, settings, ours, identity, call_ids(call.trace.id))
     effects = Effects(call, request.stream, approval, lambda: answer.repairs, made)
 
-    def note_leg(number: int, leg: Leg) -> None:
+    async def note_leg(number: int, leg: Leg) -> None:
         stack.last_model = answer.model
-        effects.note_leg(number, leg, answer.model)
+        await effects.note_leg(number, leg, answer.model)
 
     turn = turn_of(
         request,

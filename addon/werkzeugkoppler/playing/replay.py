@@ -23,6 +23,7 @@ from werkzeugkoppler.playing.saved import NotSaved, SavedTurn, asked_body, conte
 from werkzeugkoppler.playing.tape import Stopped, Tape
 from werkzeugkoppler.traces import begin
 from werkzeugkoppler.turn import engine
+from werkzeugkoppler.turn.leg import Leg
 from werkzeugkoppler.turn.prompt import Draft
 from werkzeugkoppler.wire.chat import ChatRequest, parse_request
 from werkzeugkoppler.wire.jsontext import array_items
@@ -92,12 +93,16 @@ def _run(
         settings,
         draft,
         answer,
-        note_leg=lambda number, leg: None,
+        note_leg=_unnoted,
         note_end=lambda last, leg: None,
         refusal=tape.refusal if settings.denied_call_reply == "refusal" else lambda: None,
         first_leg=min(turn.legs),
     )
     return engine.run(plan, ask=tape.ask, wait=tape.wait, call_tool=tape.call_tool, pause=tape.pause)
+
+
+async def _unnoted(number: int, leg: Leg) -> None:
+    """The legs of a replay are in no trace."""
 
 
 async def _until_stopped(run: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:

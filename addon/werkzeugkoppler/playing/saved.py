@@ -248,5 +248,4 @@ def kill_of(flow: http.HTTPFlow) -> Kill:
     """When an operator killed a call: before it, while it ran, or when it had been done."""
     if flow.response is not None:
         return Kill.AFTER
-    # A flow's request ends, for what shows it, when the work begins; before, it ends as it was made.
-    return Kill.BEFORE if flow.request.timestamp_end == flow.request.timestamp_start else Kill.DURING
+    return Kill.DURING if link_of(flow).get("begun") else Kill.BEFORE

@@ -9,9 +9,9 @@ from mitmproxy import http
 
 from werkzeugkoppler.endpoints.approval import SOURCE, killed, refused
 from werkzeugkoppler.endpoints.effects import NEWS_SECONDS, UpstreamReply, accepted, unknown_tool
-from werkzeugkoppler.endpoints.traced import DENIED_STATUS
 from werkzeugkoppler.errors import UpstreamError
 from werkzeugkoppler.flows import Kill, is_killed
+from werkzeugkoppler.labels import DENIED_STATUS
 from werkzeugkoppler.playing.saved import (
     SavedTurn,
     asked_body,

@@ -7,49 +7,39 @@ the same history were given different ones, or one was given none, only what bot
 
 from collections.abc import Set
 from dataclasses import replace
-from itertools import compress
 from typing import Any
 
 from werkzeugkoppler.gate.grants import Grant
-from werkzeugkoppler.turn import history
-from werkzeugkoppler.turn.history import Digest
+from werkzeugkoppler.turn.history import Digest, History
 from werkzeugkoppler.turn.store import Bounds, Store
-from werkzeugkoppler.wire.chat import ChatRequest
 
 GRANT_SIZE = 200
 """Characters that a permission counts for in the store."""
 
 
 class Consents:
-    """The permissions that a store holds of one owner's conversations.
+    """The permissions that a store holds of conversations; their histories begin with their owner."""
 
-    Args:
-        owner: What tells the owner from others, see `memory.owner_of`.
-    """
-
-    def __init__(self, store: Store, bounds: Bounds, owner: Digest) -> None:
+    def __init__(self, store: Store, bounds: Bounds) -> None:
         self._store = store
         self._bounds = bounds
-        self._owner = owner
 
-    def of(self, request: ChatRequest) -> frozenset[Grant]:
+    def of(self, asked: History) -> frozenset[Grant]:
         """What the conversation was given: as its latest answer that is known left it."""
-        digests = history.running(request.messages, self._owner)
-        answers = compress(digests, (message["role"] == "assistant" for message in request.messages))
-        for digest in reversed(list(answers)):
+        for digest in reversed(asked.answers.values()):
             grants: frozenset[Grant] | None = self._store.get(_key(digest))
             if grants is not None:
                 return grants
         return frozenset()
 
-    def keep(self, request: ChatRequest, answer: dict[str, Any], grants: Set[Grant]) -> None:
+    def keep(self, asked: History, answer: dict[str, Any], grants: Set[Grant]) -> None:
         """Keep what the next turn has.
 
         Args:
-            request: The client's request.
+            asked: Of the client's request.
             answer: What its history will have after it.
         """
-        key = _key(history.of([*request.messages, answer], self._owner))
+        key = _key(asked.after(answer))
         known: frozenset[Grant] | None = self._store.get(key)
         kept = frozenset(grants) if known is None else _common(grants, known)
         self._store.put(key, kept, GRANT_SIZE * (1 + len(kept)), self._bounds)

@@ -1,6 +1,6 @@
 """The loop: ask the upstream, run the calls that are ours, ask again, until it answers without one."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import count
@@ -22,7 +22,7 @@ class Turn:
     answer: Answer
     max_tool_loops: int
     max_tool_concurrency: int
-    note_leg: Callable[[int, Leg], None]
+    note_leg: Callable[[int, Leg], Awaitable[None]]
     """Told of each leg that ended, with its number."""
     note_end: Callable[[Draft, Leg], None]
     """Told of the last leg before its answer is closed, with all that the upstream was asked, and the
@@ -66,7 +66,7 @@ async def run(
                 raise
             yield answer.give_up(error.cause)
             return
-        turn.note_leg(number, leg)
+        await turn.note_leg(number, leg)
         if not leg.calls:
             break
         if leg.goes_on and number > turn.max_tool_loops:

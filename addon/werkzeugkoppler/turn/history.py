@@ -5,10 +5,10 @@ that makes another conversation. Anything else does: a message left out, edited 
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from functools import reduce
+from collections.abc import Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import accumulate, islice
+from itertools import accumulate
 from typing import Any
 
 from werkzeugkoppler.wire.assemble import ToolCall
@@ -21,6 +21,37 @@ START: Digest = b""
 """The digest of no message at all."""
 
 
+@dataclass(frozen=True, slots=True)
+class History:
+    """The messages of a request, digested: once, as that takes its time where they are long or many."""
+
+    whole: Digest
+    """After all of them."""
+    answers: dict[int, Digest]
+    """After each message of the assistant's, by its index."""
+    question: Digest
+    """Of the last question by itself."""
+    exchange: Digest | None
+    """Of the last answer and the question before it; `None` where there is no answer."""
+
+    def after(self, answer: dict[str, Any]) -> Digest:
+        """After all messages and this one."""
+        return after(self.whole, answer)
+
+
+def digested(messages: Sequence[dict[str, Any]], begin: Digest = START) -> History:
+    """The digests of a request's messages.
+
+    Args:
+        begin: What tells the owner from others; it is not in what only tells exchanges apart.
+    """
+    _, *digests = accumulate(messages, after, initial=begin)
+    answers = {index: digests[index] for index, message in enumerate(messages) if _is(message, "assistant")}
+    last = next(reversed(answers), None)
+    exchange = None if last is None else after(_last_question(messages[:last]), messages[last])
+    return History(digests[-1] if digests else begin, answers, _last_question(messages), exchange)
+
+
 def after(digest: Digest, message: dict[str, Any]) -> Digest:
     """The digest of a history that one message more has been added to."""
     hashed = blake2b(digest, digest_size=32)
@@ -28,16 +59,6 @@ def after(digest: Digest, message: dict[str, Any]) -> Digest:
     hashed.update(f"{_sameness(message)}{len(text)}:".encode())
     hashed.update(text)  # by itself: it may be long, and is not to be written as JSON for this
     return hashed.digest()
-
-
-def running(messages: Iterable[dict[str, Any]], begin: Digest = START) -> Iterator[Digest]:
-    """The digest after each of the messages."""
-    return islice(accumulate(messages, after, initial=begin), 1, None)
-
-
-def of(messages: Iterable[dict[str, Any]], begin: Digest = START) -> Digest:
-    """The digest after all of the messages."""
-    return reduce(after, messages, begin)
 
 
 def shown(content: Any, calls: Sequence[ToolCall]) -> dict[str, Any]:
@@ -53,6 +74,15 @@ def text_of(content: Any) -> str:
     if isinstance(content, list):
         return "\n".join(_part(part) for part in content).strip()
     return content.strip() if isinstance(content, str) else ""
+
+
+def _last_question(messages: Sequence[dict[str, Any]]) -> Digest:
+    found = next((message for message in reversed(messages) if _is(message, "user")), None)
+    return START if found is None else after(START, found)
+
+
+def _is(message: dict[str, Any], role: str) -> bool:
+    return bool(message.get("role") == role)
 
 
 def _sameness(message: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 from werkzeugkoppler.turn import history
 from werkzeugkoppler.turn.asides import FIELDS
-from werkzeugkoppler.turn.history import Digest
+from werkzeugkoppler.turn.history import Digest, History
 from werkzeugkoppler.turn.store import Bounds, Store
 from werkzeugkoppler.wire.chat import ChatRequest
 from werkzeugkoppler.wire.jsontext import JsonObject, array_items, dumps
@@ -53,42 +53,36 @@ _DOUBT = "more than one, and it is not known which"
 
 
 class ToolMemory:
-    """The hidden exchanges that a store holds of one owner's conversations.
+    """The hidden exchanges that a store holds of conversations.
 
-    Args:
-        owner: What tells the owner from others, see `owner_of`.
+    The histories begin with their owner, see `owner_of`.
     """
 
-    def __init__(self, store: Store, bounds: Bounds, owner: Digest) -> None:
+    def __init__(self, store: Store, bounds: Bounds) -> None:
         self._store = store
         self._bounds = bounds
-        self._owner = owner
 
-    def remember(self, request: ChatRequest, answer: dict[str, Any], hidden: Hidden) -> None:
+    def remember(self, asked: History, answer: dict[str, Any], hidden: Hidden) -> None:
         """Keep what the client's message with an answer has to get back.
 
         Args:
-            request: The client's request.
+            asked: Of the client's request.
             answer: What its history will have after it.
         """
-        key = _key(history.of([*request.messages, answer], self._owner))
+        key = _key(asked.after(answer))
         known = self._store.get(key)
         if known == _DOUBT or (known is not None and not known.says_the_same_as(hidden)):
             self._store.put(key, _DOUBT, 0, self._bounds)
         else:
             self._store.put(key, hidden, hidden.size, self._bounds)
 
-    def restore(self, request: ChatRequest) -> ChatRequest:
+    def restore(self, request: ChatRequest, asked: History) -> ChatRequest:
         """The request with everything put back that is known of its history."""
         self._store.trim(self._bounds)
-        if not len(self._store) or all(message["role"] != "assistant" for message in request.messages):
-            return request
         found = {
             index: hidden
-            for index, digest in enumerate(history.running(request.messages, self._owner))
-            if request.messages[index]["role"] == "assistant"
-            and isinstance(hidden := self._store.get(_key(digest)), Hidden)
-            and hidden.messages
+            for index, digest in asked.answers.items()
+            if isinstance(hidden := self._store.get(_key(digest)), Hidden) and hidden.messages
         }
         return _with_hidden(request, found) if found else request
 

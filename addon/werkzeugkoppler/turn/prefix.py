@@ -6,12 +6,13 @@ messages for most models, the definitions of the tools, is compared first.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from sys import intern
 from typing import Any
 
 from werkzeugkoppler.turn import history
+from werkzeugkoppler.turn.history import Digest, History
 from werkzeugkoppler.turn.prompt import Draft
 from werkzeugkoppler.turn.store import Bounds, Store
 from werkzeugkoppler.wire.jsontext import array_items
@@ -58,27 +59,26 @@ class PrefixGuard:
         self._store = store
         self._bounds = bounds
 
-    def check(self, messages: Sequence[dict[str, Any]], prompt: Callable[[], Prompt]) -> Break | None:
+    def check(self, asked: History, prompt: Callable[[], Prompt]) -> Break | None:
         """Compare a prompt with that of the turn which it goes on from, if that is known.
 
         Args:
-            messages: The client's.
+            asked: Of the client's request.
             prompt: Makes it; it is asked only where there is something to compare it with.
         """
-        earlier = self._store.get(key) if (key := _last_answer(messages)) else None
+        earlier = self._store.get(_key(asked.exchange)) if asked.exchange else None
         return first_break(earlier, prompt()) if isinstance(earlier, Prompt) else None
 
-    def keep(self, messages: Sequence[dict[str, Any]], answer: dict[str, Any], prompt: Prompt) -> None:
+    def keep(self, asked: History, answer: dict[str, Any], prompt: Prompt) -> None:
         """Keep the prompt of a turn that ended, in place of that of the turn before.
 
         Args:
-            messages: The client's.
-            answer: What its history will have after them.
+            asked: Of the client's request.
+            answer: What its history will have after it.
         """
-        if before := _last_answer(messages):
-            self._store.drop(before)
-        if key := _last_answer([*messages, answer]):
-            self._store.put(key, prompt, prompt.size, self._bounds)
+        if asked.exchange:
+            self._store.drop(_key(asked.exchange))
+        self._store.put(_key(history.after(asked.question, answer)), prompt, prompt.size, self._bounds)
 
 
 def prompt_of(draft: Draft, *, init_count: int, asked_count: int) -> Prompt:
@@ -145,10 +145,5 @@ def _shared(a: str, b: str) -> int:
     return low
 
 
-def _last_answer(messages: Sequence[dict[str, Any]]) -> bytes | None:
-    """What the last answer and the question before it are known by; `None` where there is none."""
-    answers = [index for index, message in enumerate(messages) if message.get("role") == "assistant"]
-    if not answers:
-        return None
-    questions = [message for message in messages[: answers[-1]] if message.get("role") == "user"]
-    return b"prompt " + history.of([*questions[-1:], messages[answers[-1]]])
+def _key(exchange: Digest) -> bytes:
+    return b"prompt " + exchange

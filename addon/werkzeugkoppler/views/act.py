@@ -5,9 +5,13 @@ from typing import Any
 
 from mitmproxy import http
 
-from werkzeugkoppler.views.paper import tree
+from werkzeugkoppler.views.paper import MAX_TREE_LINES, MORE, bounded, fold, members, short, tree
 from werkzeugkoppler.views.view import Link, View
 from werkzeugkoppler.wire.glance import count, size
+
+MAX_WHOLE_LINES = 10_000
+"""Of what a tool is given, which is shown whole: somebody may have to approve it."""
+LEFT_OUT = "# NOT ALL OF IT IS SHOWN HERE: see the view Raw"
 
 _TITLES = {
     ("tool", True): "arguments",
@@ -31,21 +35,25 @@ class Act(View):
         if title is None:
             return None
         text = data.decode("utf-8", "replace")
-        whose = str(link.get("label", link["kind"]))
+        whose = short(link.get("label", link["kind"]), 200)
         if link["kind"] != "tool":
-            lines = text.split("\n")
+            lines = fold(text, whole=True)
             amount = count(len(lines) - (not lines[-1]), "line")
             return [f"# {whose} · {title} · {amount} · {size(len(data))}", "", *lines]
-        call = [str(link["call_id"])] if link.get("call_id") else []
-        return [f"# {' · '.join([whose, title, *call, size(len(data))])}", "", *_value(text)]
+        call = [short(link["call_id"])] if link.get("call_id") else []
+        head = f"# {' · '.join([whose, title, *call, size(len(data))])}"
+        lines = _value(text, whole=isinstance(message, http.Request))
+        left_out = [LEFT_OUT] if lines[-1] == MORE else []
+        return [head, *left_out, "", *lines]
 
 
-def _value(text: str) -> list[str]:
+def _value(text: str, *, whole: bool) -> list[str]:
     """The members of an object, and any other text as it is: a model may have written anything."""
     try:
         value: Any = json.loads(text)
     except (ValueError, RecursionError):
-        return text.split("\n")
+        return fold(text, whole=True)
+    limit = MAX_WHOLE_LINES if whole else MAX_TREE_LINES
     if not isinstance(value, dict):
-        return list(tree("value", value))
-    return [line for key, item in value.items() for line in tree(str(key), item)] or ["{}"]
+        return bounded(tree("value", value, whole=whole), limit)
+    return members(value, limit, whole=whole) or ["{}"]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from mitmproxy import http
 
 from werkzeugkoppler.views.message import call_lines, message_lines
-from werkzeugkoppler.views.paper import inline, short, tree
+from werkzeugkoppler.views.paper import inline, members, short
 from werkzeugkoppler.views.view import Link, View, json_object
 from werkzeugkoppler.wire.assemble import MessageAssembler
 from werkzeugkoppler.wire.completion import calls_of, finish_reason_of, first_choice
@@ -16,6 +16,8 @@ from werkzeugkoppler.wire.glance import count, duration, size
 from werkzeugkoppler.wire.http import EVENT_STREAM, media_type
 from werkzeugkoppler.wire.sse import SseReader
 
+MAX_STREAM_BYTES = 512 * 1024
+"""Its events are parsed one by one: some thousands take 50 ms."""
 FIRST_EVENTS, LAST_EVENTS = 40, 10
 """Of a stream, shown one by one."""
 
@@ -46,6 +48,8 @@ def _plain(data: bytes) -> list[str] | None:
 
 
 def _streamed(data: bytes, link: Link) -> list[str] | None:
+    if len(data) > MAX_STREAM_BYTES:
+        return None
     events = list(_events(data, link))
     answer = _Gathered()
     for event in events:
@@ -110,7 +114,7 @@ class _Gathered:
     def end_lines(self) -> list[str]:
         lines = ["", f"finish: {self._finish or 'none'}"]
         for key, value in self._members.items():
-            lines += [_usage(value)] if key == "usage" else tree(key, value)
+            lines += [_usage(value)] if key == "usage" else members({key: value})
         return lines
 
 

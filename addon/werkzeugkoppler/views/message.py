@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from typing import Any
 
-from werkzeugkoppler.views.paper import block, short, tree
+from werkzeugkoppler.turn.asides import FIELDS
+from werkzeugkoppler.views.paper import block, members, short
 from werkzeugkoppler.wire.completion import calls_of
 from werkzeugkoppler.wire.glance import size
 
 _TOLD = frozenset({"role", "content", "tool_calls", "tool_call_id", "name", "index"})
-_REASONING = ("reasoning_content", "reasoning")
 
 
 def content_text(content: Any) -> str:
@@ -29,8 +29,8 @@ def message_lines(head: str, message: dict[str, Any]) -> list[str]:
     if not calls and not others:
         return block(head, text)
     lines = [f"{head}:"]
-    for key in sorted(others, key=lambda key: key not in _REASONING):
-        lines += _indented(tree(key, others[key]))
+    first = sorted(others, key=lambda key: key not in FIELDS)
+    lines += _indented(members({key: others[key] for key in first}))
     lines += _indented(block("content", text)) if text else []
     return [*lines, *_indented(line for call in calls for line in call_lines(call))]
 
@@ -40,7 +40,7 @@ def call_lines(call: dict[str, Any]) -> list[str]:
     function = call.get("function") or call.get("custom")
     function = function if isinstance(function, dict) else {}
     arguments = function.get("arguments", function.get("input"))
-    head = " ".join(["call", *(str(word) for word in (function.get("name"), call.get("id")) if word)])
+    head = " ".join(["call", *(short(word) for word in (function.get("name"), call.get("id")) if word)])
     return block(head, arguments if isinstance(arguments, str) else short(arguments, 2000))
 
 

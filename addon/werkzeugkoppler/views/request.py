@@ -6,7 +6,7 @@ from typing import Any
 from mitmproxy import http
 
 from werkzeugkoppler.views.message import message_lines
-from werkzeugkoppler.views.paper import MAX_ITEMS, short, tree
+from werkzeugkoppler.views.paper import MAX_ITEMS, bounded, members, short, tree
 from werkzeugkoppler.views.view import Link, View, json_object
 from werkzeugkoppler.wire.glance import count, size
 
@@ -29,7 +29,7 @@ class Request(View):
         tools = tools if isinstance(tools, list) else []
         lines = [f"# {' · '.join(_head(link, messages, tools, len(data)))}"]
         lines += [""] if len(body) > 1 else []
-        lines += _members({key: value for key, value in body.items() if key not in ("messages", "tools")})
+        lines += members({key: value for key, value in body.items() if key not in ("messages", "tools")})
         lines += _messages(messages, link)
         return [*lines, "", *_tools(tools, _number(link, "our_tools"))] if tools else lines
 
@@ -41,10 +41,6 @@ def _head(link: Link, messages: list[Any], tools: list[Any], length: int) -> Ite
         yield f"{restored} of them put back from earlier turns"
     yield count(len(tools), "tool")
     yield size(length)
-
-
-def _members(members: dict[str, Any]) -> list[str]:
-    return [line for key, value in members.items() for line in tree(str(key), value)]
 
 
 def _messages(messages: list[Any], link: Link) -> list[str]:
@@ -64,7 +60,7 @@ def _messages(messages: list[Any], link: Link) -> list[str]:
 def _message(message: Any, origin: str) -> list[str]:
     note = [f"# {origin}"] if origin else []
     if not isinstance(message, dict):
-        return ["", *note, *tree("-", message)]
+        return ["", *note, *bounded(tree("-", message))]
     words = (message.get("role"), message.get("name"), message.get("tool_call_id"))
     head = " ".join(short(word) for word in words if word) or "message"
     return ["", *note, *message_lines(head, message)]

@@ -11,6 +11,8 @@ MAX_LOOKS = 16
 
 MAX_FINISH_CHARS = 20
 """Of what a server calls its answer's end, in a list or a table: `content_filter` is the longest known."""
+MAX_BYTES = 1024 * 1024
+"""From the end. Some servers tell the finish before the message: no message is that long."""
 
 _FINISH = b'"finish_reason"'
 _WORD = re.compile(rb'\s*:\s*"(\w{1,40})"')
@@ -60,6 +62,7 @@ def glance(body: bytes) -> Glance:
 
     Text that speaks of these names is no matter: within JSON its quotes are escaped.
     """
+    body = body[-MAX_BYTES:]
     return Glance(_finish(body), _tokens(body))
 
 

@@ -16,8 +16,6 @@ from werkzeugkoppler.wire.glance import count, duration, size
 from werkzeugkoppler.wire.http import EVENT_STREAM, media_type
 from werkzeugkoppler.wire.sse import SseReader
 
-MAX_STREAM_BYTES = 512 * 1024
-"""Its events are parsed one by one: some thousands take 50 ms."""
 FIRST_EVENTS, LAST_EVENTS = 40, 10
 """Of a stream, shown one by one."""
 
@@ -48,8 +46,6 @@ def _plain(data: bytes) -> list[str] | None:
 
 
 def _streamed(data: bytes, link: Link) -> list[str] | None:
-    if len(data) > MAX_STREAM_BYTES:
-        return None
     events = list(_events(data, link))
     answer = _Gathered()
     for event in events:

@@ -68,9 +68,8 @@ def read(path: Path) -> Saved:
             try:
                 for flow in FlowReader(file).stream():
                     for version in _versions(flow):
-                        # What was saved twice counts as it was in the end, unless it was done again.
                         key = version.id, link_of(version).get("turn")
-                        flows[key] = version if version.is_replay is None else flows.get(key, version)
+                        flows[key] = _counting(flows.get(key), version, is_original=version is not flow)
             except (FlowReadException, KeyError, AttributeError) as error:
                 problem = f"{path} breaks off, or is no file of flows: {error}"
     except OSError as error:
@@ -90,6 +89,22 @@ def _versions(flow: Flow) -> Iterator[http.HTTPFlow]:
         original = flow.copy()
         original.revert()
         yield original
+
+
+def _counting(known: http.HTTPFlow | None, version: http.HTTPFlow, *, is_original: bool) -> http.HTTPFlow:
+    """Which of two versions of a flow counts: the one that was saved last, unless it was done again.
+
+    An original is as old as the operator's first edit: what the file already has of it is as good or better,
+    and where it was edited while held, it has no answer.
+    """
+    if known is None:
+        return version
+    if version.is_replay is not None:
+        return known
+    if not is_original:
+        return version
+    is_better = known.is_replay is not None and (version.response is not None or known.response is None)
+    return version if is_better else known
 
 
 def _turns(flows: Iterable[http.HTTPFlow]) -> dict[str, SavedTurn]:

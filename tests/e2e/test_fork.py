@@ -193,7 +193,7 @@ async def test_edited_messages_are_asked_and_the_rest_stays_as_it_was_written(
         ("echo >> $1", "the body was not changed"),
         ("false", "the editor ended with 1"),
         ("echo '{' > $1", "the edited body cannot be used"),
-        ("echo '{}' > $1", "no chat request"),
+        ("echo '{}' > $1", "the edited body cannot be used"),
     ],
 )
 async def test_an_edit_that_is_none_asks_nothing(

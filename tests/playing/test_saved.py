@@ -18,7 +18,7 @@ def edited_while_held() -> http.HTTPFlow:
 
 
 def done_again(flow: http.HTTPFlow) -> http.HTTPFlow:
-    again = flow.copy()
+    again: http.HTTPFlow = flow.copy()
     again.id, again.is_replay = flow.id, "request"
     again.response = http.Response.make(200, b"again")
     return again

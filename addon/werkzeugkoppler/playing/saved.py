@@ -14,11 +14,7 @@ from werkzeugkoppler.errors import Cause, UpstreamError
 from werkzeugkoppler.exchange import killed_leg
 from werkzeugkoppler.flows import Kill, is_killed
 from werkzeugkoppler.labels import METADATA, SHOWN_ID
-
-ID_PREFIX = "chatcmpl-"
-"""Before a turn's id in the id of a completion that was made here."""
-MAX_NAMED = 20
-"""Of turns that are listed to choose from."""
+from werkzeugkoppler.wire.printable import printable
 
 
 class NotSaved(Exception):
@@ -43,7 +39,7 @@ class SavedTurn:
 
     @property
     def shown_id(self) -> str:
-        return self.id[:SHOWN_ID]
+        return printable(self.id[:SHOWN_ID])
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,49 +121,6 @@ def _turns(flows: Iterable[http.HTTPFlow]) -> dict[str, SavedTurn]:
             case "command":
                 turn.commands.append(flow)
     return turns
-
-
-def choose(saved: Saved, wanted: str | None) -> SavedTurn:
-    """The turn that is meant.
-
-    Args:
-        wanted: Its id, or the beginning of it; `None`: there is only one.
-
-    Raises:
-        NotSaved: None is, or more than one.
-    """
-    begin = (wanted or "").strip().removeprefix(ID_PREFIX)
-    found = [turn for turn in saved.turns.values() if turn.id.startswith(begin)]
-    if wanted is None:
-        found = [turn for turn in found if turn.is_playable] or found
-    if len(found) == 1:
-        return _checked(found[0])
-    if not found:
-        raise NotSaved(
-            f'no turn of the file begins with "{wanted}"; it holds:\n{_list(saved.turns.values())}'
-        )
-    why = "name one with --turn" if wanted is None else f'"{wanted}" is the beginning of several'
-    raise NotSaved(f"{why}; the file holds:\n{_list(found)}")
-
-
-def _checked(turn: SavedTurn) -> SavedTurn:
-    if turn.client is None:
-        raise NotSaved(f"turn {turn.shown_id}: the file has no flow of its client, only what was done for it")
-    if not turn.is_playable:
-        raise NotSaved(f"turn {turn.shown_id} asked nothing: there is nothing to play")
-    return turn
-
-
-def _list(turns: Iterable[SavedTurn]) -> str:
-    lines = [_line(turn) for turn in turns]
-    more = [f"  and {len(lines) - MAX_NAMED} more"] if len(lines) > MAX_NAMED else []
-    return "\n".join([*lines[:MAX_NAMED], *more])
-
-
-def _line(turn: SavedTurn) -> str:
-    counts = f"{counted(len(turn.legs), 'leg')}, {counted(len(turn.tools), 'tool call')}"
-    what = "a direct command" if turn.commands else counts
-    return f"  {turn.id}  {what}" if turn.is_playable else f"  {turn.id}  nothing to play"
 
 
 def counted(number: int, what: str) -> str:

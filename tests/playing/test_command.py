@@ -34,14 +34,17 @@ def started(*arguments: str, to: str = "") -> subprocess.CompletedProcess[bytes]
     return subprocess.run(["bash", "-c", script, "sh", *words], capture_output=True, env=environ, timeout=60)
 
 
+FULL = "stdout cannot be written: No space left on device"
+
+
 @pytest.mark.parametrize(
-    ("to", "words"),
+    ("form", "to", "words"),
     [
-        ("> /dev/full", "stdout cannot be written: No space left on device"),
-        (">&-", "stdout is closed"),
+        ("--raw", "> /dev/full", FULL),
+        ("--json", "> /dev/full", FULL),
+        ("--raw", ">&-", "stdout is closed"),
     ],
 )
-@pytest.mark.parametrize("form", ["--raw", "--json"])
 def test_an_answer_that_cannot_be_shown_is_told_in_a_line(file: Path, form: str, to: str, words: str) -> None:
     done = started("replay", str(file), form, to=to)
     assert done.stderr.decode() == f"the answer cannot be shown, {words}\n"

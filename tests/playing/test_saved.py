@@ -1,8 +1,10 @@
 """Which of several versions of a flow counts."""
 
+from math import inf, nan
 from pathlib import Path
 
 from mitmproxy import http
+from mitmproxy.flow import Error
 
 from tests.playing.saving import asked_turn, flow_of, save
 from werkzeugkoppler.playing.saved import content_of, read
@@ -36,3 +38,11 @@ def test_where_only_the_second_time_was_saved_its_answer_is_better_than_none(tmp
     call = edited_while_held()
     (tool,) = read(save(tmp_path / "x", [*asked_turn("one"), done_again(call)])).turns["one"].tools
     assert content_of(tool) == b"again"
+
+
+def test_a_flow_with_a_time_that_is_none_is_not_ours(tmp_path: Path) -> None:
+    client, leg = asked_turn("one")
+    client.request.timestamp_start = nan
+    leg.error = Error("cancelled", inf)
+    turns = read(save(tmp_path / "x", [client, leg, *asked_turn("two")])).turns
+    assert list(turns) == ["two"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,7 @@ def _turns(flows: Iterable[http.HTTPFlow]) -> dict[str, SavedTurn]:
     for flow in sorted(flows, key=lambda flow: flow.request.timestamp_start):
         link = link_of(flow)
         kind, id, leg = link.get("kind"), link.get("turn"), link.get("leg")
-        if not isinstance(id, str) or not isinstance(leg, int):
+        if not isinstance(id, str) or not isinstance(leg, int) or not _is_timed(flow):
             continue  # somebody else's
         turn = turns.setdefault(id, SavedTurn(id))
         match kind:
@@ -121,6 +122,14 @@ def _turns(flows: Iterable[http.HTTPFlow]) -> dict[str, SavedTurn]:
             case "command":
                 turn.commands.append(flow)
     return turns
+
+
+def _is_timed(flow: http.HTTPFlow) -> bool:
+    """Its times are times: a file can hold any number."""
+    times = [flow.request.timestamp_start, flow.request.timestamp_end]
+    times.append(flow.response.timestamp_end if flow.response is not None else None)
+    times.append(flow.error.timestamp if flow.error is not None else None)
+    return all(isfinite(time) for time in times if time is not None)
 
 
 def counted(number: int, what: str) -> str:

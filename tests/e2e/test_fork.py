@@ -22,6 +22,7 @@ from tests.fakes.upstream import Upstream
 from werkzeugkoppler.config import load
 from werkzeugkoppler.config.schema import Settings
 from werkzeugkoppler.playing import saved
+from werkzeugkoppler.playing.choice import choose
 from werkzeugkoppler.playing.edit import edited
 from werkzeugkoppler.playing.fork import Forked, fork, plan_of
 from werkzeugkoppler.playing.replay import replay
@@ -89,7 +90,7 @@ class Fork:
         return forked
 
     async def saved(self) -> SavedTurn:
-        return saved.choose(saved.read(self.out), None)
+        return choose(saved.read(self.out), None)
 
 
 @pytest.mark.contract("BX-12")
@@ -193,7 +194,7 @@ async def test_edited_messages_are_asked_and_the_rest_stays_as_it_was_written(
         ("echo >> $1", "the body was not changed"),
         ("false", "the editor ended with 1"),
         ("echo '{' > $1", "the edited body cannot be used"),
-        ("echo '{}' > $1", "no chat request"),
+        ("echo '{}' > $1", "the edited body cannot be used"),
     ],
 )
 async def test_an_edit_that_is_none_asks_nothing(
@@ -227,9 +228,7 @@ async def test_the_command_streams_to_the_terminal_and_names_the_trace(
     assert "Hello there.\n" in output and '| ==> tool call `{"name":"actions__hello"' in output
     assert f"forked turn {turn.id[:6]} at leg 1: turn " in output.splitlines()[-1]
     assert [chat.json["model"] for chat in upstream.chats[2:]] == ["m2", "m2"]
-    assert (
-        await replay(saved.choose(saved.read(tmp_path / "out.flows"), None), lambda data: None, None)
-    ).same
+    assert (await replay(choose(saved.read(tmp_path / "out.flows"), None), lambda data: None, None)).same
 
 
 @pytest.mark.contract("BX-12")
@@ -246,6 +245,6 @@ async def test_ctrl_c_ends_a_fork_and_its_children(
         process.send_signal(signal.SIGINT)
         await lifelines.running(0)
         assert await process.wait() == 130
-    again = saved.choose(saved.read(tmp_path / "out.flows"), None)
+    again = choose(saved.read(tmp_path / "out.flows"), None)
     played = await replay(again, lambda data: None, None)
     assert (played.difference, played.broken_off) == (None, "the call of actions__hello was broken off")

@@ -26,6 +26,7 @@ from tests.fakes.answers import RESET, Cut, Json, Sse, calls, says
 from tests.fakes.chunks import Call, chunk
 from tests.fakes.upstream import Upstream
 from werkzeugkoppler.playing import command, saved
+from werkzeugkoppler.playing.choice import choose
 from werkzeugkoppler.playing.replay import Played, replay
 from werkzeugkoppler.playing.saved import NotSaved, Saved, SavedTurn, link_of
 from werkzeugkoppler.wire.sse import KEEPALIVE
@@ -141,7 +142,7 @@ class Recorded:
         return saved.read(self.file)
 
     def turn(self, name: str) -> SavedTurn:
-        return saved.choose(self.saved, self.answers[name].headers[TRACE_ID])
+        return choose(self.saved, self.answers[name].headers[TRACE_ID])
 
 
 @pytest.fixture(scope="module")
@@ -319,7 +320,7 @@ def test_what_was_done_again_counts_as_it_was_at_first(
             writer.add(flow)
         turn.client.metadata["werkzeugkoppler"] = link_of(turn.client) | {"turn": "another"}
         writer.add(turn.client)
-    assert play(saved.choose(saved.read(tmp_path / "turns.flows"), turn.id))[1].same
+    assert play(choose(saved.read(tmp_path / "turns.flows"), turn.id))[1].same
 
 
 @pytest.mark.contract("BX-12")

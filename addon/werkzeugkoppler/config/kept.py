@@ -3,8 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 from werkzeugkoppler.config.address import DEMO
+from werkzeugkoppler.config.problem import dotted
 from werkzeugkoppler.config.schema import Settings
+from werkzeugkoppler.config.wording import problem_of
 
 KEPT: Mapping[str, Any] = {
     "tool_trace": True,
@@ -28,7 +32,11 @@ def restored(values: Mapping[str, Any]) -> Settings:
     """Settings of then, with defaults for what the values do not say.
 
     Raises:
-        ValueError: They are no settings.
+        ValueError: They are no settings; it says in a line what is wrong first.
     """
     known = {key: value for key, value in values.items() if key in KEPT}
-    return Settings.model_validate({**known, "upstream_base_url": DEMO})
+    try:
+        return Settings.model_validate({**known, "upstream_base_url": DEMO})
+    except ValidationError as error:
+        problem = problem_of(error.errors()[0])
+        raise ValueError(f"{dotted(problem.path)} {problem.text}") from error

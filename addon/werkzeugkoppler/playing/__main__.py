@@ -2,7 +2,16 @@
 
 import sys
 
-from werkzeugkoppler.playing.command import main
+
+def run() -> int:
+    """The command; Ctrl-C ends it silently in the first seconds, too."""
+    try:
+        from werkzeugkoppler.playing.command import main
+
+        return main(sys.argv[1:])
+    except KeyboardInterrupt:
+        return 130
+
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run())

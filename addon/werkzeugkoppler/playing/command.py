@@ -4,11 +4,10 @@ import argparse
 import asyncio
 import json
 import math
-import sys
 from collections.abc import Sequence
 
 from werkzeugkoppler.errors import ConfigError
-from werkzeugkoppler.playing.console import add_turn, terminal, turn_of, write_bytes
+from werkzeugkoppler.playing.console import NotShown, add_turn, say, terminal, turn_of, write_bytes
 from werkzeugkoppler.playing.replay import replay
 from werkzeugkoppler.playing.saved import NotSaved
 
@@ -32,11 +31,11 @@ def main(arguments: Sequence[str]) -> int:
 
             return fork(arguments[1:])
         return _replay(arguments[1:])
-    except NotSaved as error:
-        print(error, file=sys.stderr)
+    except (NotSaved, NotShown) as error:
+        say(str(error), kept="\n")
         return EXIT_USAGE
     except ConfigError as error:
-        print("\n".join(error.problems), file=sys.stderr)
+        say("\n".join(error.problems), kept="\n")
         return EXIT_USAGE
     except (KeyboardInterrupt, asyncio.CancelledError):
         return EXIT_INTERRUPTED
@@ -51,9 +50,9 @@ def _replay(arguments: Sequence[str]) -> int:
     if shown is not None:
         shown.close()
     if args.json:
-        print(json.dumps(played.json(), indent=2))
+        write_bytes(f"{json.dumps(played.json(), indent=2)}\n".encode())
     else:
-        print(played.line(), file=sys.stderr)
+        say(played.line())
     return 0 if played.same else EXIT_DIFFERENT
 
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Protocol
 
 from anyio import CancelScope, move_on_after, to_thread
 from mitmproxy import connection, http
@@ -101,6 +101,13 @@ def plan_of(
     return Plan(turn, leg, body.text.encode(), ChatRequest(JsonObject.parse(asked.edited(said))))
 
 
+class Sink(Protocol):
+    """A file, as far as it is written."""
+
+    def write(self, data: bytes, /) -> object:
+        """Append."""
+
+
 class Saver:
     """An addon that saves the flows that have ended.
 
@@ -108,7 +115,7 @@ class Saver:
         file: Is written as mitmproxy would write it.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: Sink) -> None:
         self._writer = FlowWriter(file)
 
     def response(self, flow: http.HTTPFlow) -> None:
@@ -123,7 +130,7 @@ async def fork(
     settings: Settings,
     on_data: Callable[[bytes], None],
     warn: Callable[[str], None],
-    file: BinaryIO | None,
+    file: Sink | None,
 ) -> Forked:
     """Ask the leg, and go on from its answer.
 

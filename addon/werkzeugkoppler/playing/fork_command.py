@@ -5,23 +5,23 @@ import asyncio
 import logging
 import os
 import signal
-import sys
 from collections.abc import Coroutine, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Self
 
 from werkzeugkoppler.config.schema import Settings
 from werkzeugkoppler.config.secrets import known_secrets
 from werkzeugkoppler.labels import SHOWN_ID
 from werkzeugkoppler.logs import WithoutKeys
-from werkzeugkoppler.playing.console import add_turn, terminal, turn_of, warn, write_bytes
+from werkzeugkoppler.playing.console import add_turn, say, terminal, turn_of, warn, write_bytes
 from werkzeugkoppler.playing.edit import edited
 from werkzeugkoppler.playing.fork import Forked, fork, plan_of
 from werkzeugkoppler.playing.saved import NotSaved
 from werkzeugkoppler.start import plan
 from werkzeugkoppler.tools.process import kill_all
+from werkzeugkoppler.wire.printable import printable
 
 EXIT_FAILED = 1
 
@@ -33,11 +33,12 @@ def main(arguments: Sequence[str]) -> int:
     args = _parser().parse_args(arguments)
     turn = turn_of(args)
     start = plan(args.config)
+    write_bytes(b"")  # where that fails, nobody is asked in vain
     file = _opened(args.write, Path(args.file))
     with file or nullcontext():
         task = plan_of(turn, args.leg, args.model, partial(edited, environ=os.environ) if args.edit else None)
         if file is not None:
-            file.truncate(0)
+            file.clear()
         _log_to_stderr(start.settings)
         shown = None if args.raw else terminal()
         on_data = write_bytes if shown is None else shown.feed
@@ -47,10 +48,11 @@ def main(arguments: Sequence[str]) -> int:
             kill_all()
     if shown is not None:
         shown.close()
-    sys.stdout.flush()
     how = "" if forked.failure is None else f", failed: {forked.failure}"
     more = f" (./run.sh inspect {forked.turn[:SHOWN_ID]})" if start.settings.traces.enabled else ""
-    print(f"forked turn {turn.shown_id} at leg {task.leg}: turn {forked.turn}{how}{more}", file=sys.stderr)
+    say(f"forked turn {turn.shown_id} at leg {task.leg}: turn {forked.turn}{how}{more}")
+    if file is not None and file.problem is not None:
+        raise NotSaved(file.problem)
     return EXIT_FAILED if forked.failure is not None else 0
 
 
@@ -62,22 +64,77 @@ async def _until_terminated(work: Coroutine[None, None, Forked]) -> Forked:
     return await work
 
 
-def _opened(out: str | None, source: Path) -> BinaryIO | None:
+class Out:
+    """The file of the new turn's flows; it stays as it is until there is something to ask.
+
+    Args:
+        name: As it was given.
+
+    Raises:
+        NotSaved: It cannot be written.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.problem: str | None = None
+        """Why it is not whole."""
+        self._name = name
+        if os.path.exists(name) and not os.path.isfile(name):
+            raise NotSaved(f"{name} cannot be written: it is no regular file")
+        try:
+            self._file = open(name, "ab", buffering=0)
+        except OSError as error:
+            raise NotSaved(self._told(error)) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self._file.close()
+
+    def clear(self) -> None:
+        """Forget what is in it.
+
+        Raises:
+            NotSaved: It cannot be written.
+        """
+        try:
+            self._file.truncate(0)
+        except OSError as error:
+            raise NotSaved(self._told(error)) from error
+
+    def write(self, data: bytes) -> None:
+        """Append; the turn goes on where that fails."""
+        try:
+            while data and self.problem is None:
+                data = data[self._file.write(data) :]
+        except OSError as error:
+            self.problem = self._told(error)
+
+    def _told(self, error: OSError) -> str:
+        return f"{self._name} cannot be written: {error.strerror}"
+
+
+def _opened(out: str | None, source: Path) -> Out | None:
     if out is None:
         return None
-    try:
-        if Path(out).exists() and Path(out).samefile(source):
-            raise NotSaved(f"{out} is the file that is gone on from: name another one")
-        return open(out, "ab")  # it stays as it is until there is something to ask
-    except OSError as error:
-        raise NotSaved(f"{out} cannot be written: {error.strerror}") from error
+    if os.path.exists(out) and os.path.samefile(out, source):
+        raise NotSaved(f"{out} is the file that is gone on from: name another one")
+    return Out(out)
+
+
+class Printable(logging.Formatter):
+    """Lines of the log that cannot steer the terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record), "\n\t")
 
 
 def _log_to_stderr(settings: Settings) -> None:
     handler, keys = logging.StreamHandler(), WithoutKeys()
     keys.secrets = known_secrets(settings)
     handler.addFilter(keys)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
+    handler.setFormatter(Printable("%(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -186,7 +186,7 @@ def settings_of(client: http.HTTPFlow) -> Settings:
     try:
         return restored(told if isinstance(told, dict) else {})
     except ValueError as error:
-        raise NotSaved(f"the settings that the client's flow has are none: {error}") from error
+        raise NotSaved(f"the settings that the client's flow has cannot be used: {error}") from error
 
 
 def first_draft(turn: SavedTurn, number: int | None = None) -> Draft | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,7 @@ from werkzeugkoppler.errors import Cause, UpstreamError
 from werkzeugkoppler.exchange import killed_leg
 from werkzeugkoppler.flows import Kill, is_killed
 from werkzeugkoppler.labels import METADATA, SHOWN_ID
-
-ID_PREFIX = "chatcmpl-"
-"""Before a turn's id in the id of a completion that was made here."""
-MAX_NAMED = 20
-"""Of turns that are listed to choose from."""
+from werkzeugkoppler.wire.printable import printable
 
 
 class NotSaved(Exception):
@@ -43,7 +40,7 @@ class SavedTurn:
 
     @property
     def shown_id(self) -> str:
-        return self.id[:SHOWN_ID]
+        return printable(self.id[:SHOWN_ID])
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +65,8 @@ def read(path: Path) -> Saved:
             try:
                 for flow in FlowReader(file).stream():
                     for version in _versions(flow):
-                        # What was saved twice counts as it was in the end, unless it was done again.
                         key = version.id, link_of(version).get("turn")
-                        flows[key] = version if version.is_replay is None else flows.get(key, version)
+                        flows[key] = _counting(flows.get(key), version, is_original=version is not flow)
             except (FlowReadException, KeyError, AttributeError) as error:
                 problem = f"{path} breaks off, or is no file of flows: {error}"
     except OSError as error:
@@ -92,12 +88,28 @@ def _versions(flow: Flow) -> Iterator[http.HTTPFlow]:
         yield original
 
 
+def _counting(known: http.HTTPFlow | None, version: http.HTTPFlow, *, is_original: bool) -> http.HTTPFlow:
+    """Which of two versions of a flow counts: the one that was saved last, unless it was done again.
+
+    An original is as old as the operator's first edit: what the file already has of it is as good or better,
+    and where it was edited while held, it has no answer.
+    """
+    if known is None:
+        return version
+    if version.is_replay is not None:
+        return known
+    if not is_original:
+        return version
+    is_better = known.is_replay is not None and (version.response is not None or known.response is None)
+    return version if is_better else known
+
+
 def _turns(flows: Iterable[http.HTTPFlow]) -> dict[str, SavedTurn]:
     turns: dict[str, SavedTurn] = {}
     for flow in sorted(flows, key=lambda flow: flow.request.timestamp_start):
         link = link_of(flow)
         kind, id, leg = link.get("kind"), link.get("turn"), link.get("leg")
-        if not isinstance(id, str) or not isinstance(leg, int):
+        if not isinstance(id, str) or not isinstance(leg, int) or not _is_timed(flow):
             continue  # somebody else's
         turn = turns.setdefault(id, SavedTurn(id))
         match kind:
@@ -112,47 +124,12 @@ def _turns(flows: Iterable[http.HTTPFlow]) -> dict[str, SavedTurn]:
     return turns
 
 
-def choose(saved: Saved, wanted: str | None) -> SavedTurn:
-    """The turn that is meant.
-
-    Args:
-        wanted: Its id, or the beginning of it; `None`: there is only one.
-
-    Raises:
-        NotSaved: None is, or more than one.
-    """
-    begin = (wanted or "").strip().removeprefix(ID_PREFIX)
-    found = [turn for turn in saved.turns.values() if turn.id.startswith(begin)]
-    if wanted is None:
-        found = [turn for turn in found if turn.is_playable] or found
-    if len(found) == 1:
-        return _checked(found[0])
-    if not found:
-        raise NotSaved(
-            f'no turn of the file begins with "{wanted}"; it holds:\n{_list(saved.turns.values())}'
-        )
-    why = "name one with --turn" if wanted is None else f'"{wanted}" is the beginning of several'
-    raise NotSaved(f"{why}; the file holds:\n{_list(found)}")
-
-
-def _checked(turn: SavedTurn) -> SavedTurn:
-    if turn.client is None:
-        raise NotSaved(f"turn {turn.shown_id}: the file has no flow of its client, only what was done for it")
-    if not turn.is_playable:
-        raise NotSaved(f"turn {turn.shown_id} asked nothing: there is nothing to play")
-    return turn
-
-
-def _list(turns: Iterable[SavedTurn]) -> str:
-    lines = [_line(turn) for turn in turns]
-    more = [f"  and {len(lines) - MAX_NAMED} more"] if len(lines) > MAX_NAMED else []
-    return "\n".join([*lines[:MAX_NAMED], *more])
-
-
-def _line(turn: SavedTurn) -> str:
-    counts = f"{counted(len(turn.legs), 'leg')}, {counted(len(turn.tools), 'tool call')}"
-    what = "a direct command" if turn.commands else counts
-    return f"  {turn.id}  {what}" if turn.is_playable else f"  {turn.id}  nothing to play"
+def _is_timed(flow: http.HTTPFlow) -> bool:
+    """Its times are times: a file can hold any number."""
+    times = [flow.request.timestamp_start, flow.request.timestamp_end]
+    times.append(flow.response.timestamp_end if flow.response is not None else None)
+    times.append(flow.error.timestamp if flow.error is not None else None)
+    return all(isfinite(time) for time in times if time is not None)
 
 
 def counted(number: int, what: str) -> str:

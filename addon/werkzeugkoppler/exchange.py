@@ -21,7 +21,16 @@ from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpRequestHook, H
 
 from werkzeugkoppler import labels
 from werkzeugkoppler.errors import Headers, UpstreamError
-from werkzeugkoppler.flows import Kill, Killed, check_killed, is_killed, make_flow, request_of, response
+from werkzeugkoppler.flows import (
+    CANCELLED,
+    Kill,
+    Killed,
+    check_killed,
+    is_killed,
+    make_flow,
+    request_of,
+    response,
+)
 from werkzeugkoppler.held import Question, let_go, released, unless_killed, verdict_on
 from werkzeugkoppler.labels import Link, Plain
 from werkzeugkoppler.recording import Recording
@@ -235,11 +244,10 @@ async def _lifecycle(flow: http.HTTPFlow) -> AsyncIterator[None]:
             # A client that leaves while a piece is handed on closes the generator that hands it on.
             is_cancelled = isinstance(error, asyncio.CancelledError | GeneratorExit)
             if flow.error is None:
-                flow.error = Error("cancelled" if is_cancelled else str(error))
+                flow.error = Error(CANCELLED if is_cancelled else str(error))
             if is_cancelled:
-                with move_on_after(
-                    CANCELLED_SECONDS, shield=True
-                ):  # each of its waits is cancelled otherwise
+                # Shielded: each of its waits would be cancelled otherwise.
+                with move_on_after(CANCELLED_SECONDS, shield=True):
                     await _end(flow, HttpErrorHook(flow), can_be_held=False)
             else:
                 await _end(flow, HttpErrorHook(flow))

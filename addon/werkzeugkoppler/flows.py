@@ -89,6 +89,14 @@ class Kill(Enum):
     """It has been done, and what came of it is withheld."""
 
 
+CANCELLED = "cancelled"
+"""The error's message of a flow whose client left, or whose proxy was stopped."""
+
+
+def is_cancelled(flow: http.HTTPFlow) -> bool:
+    return flow.error is not None and flow.error.msg == CANCELLED
+
+
 def is_killed(flow: http.HTTPFlow) -> bool:
     return flow.error is not None and flow.error.msg == Error.KILLED_MESSAGE
 

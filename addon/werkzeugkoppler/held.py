@@ -84,7 +84,7 @@ def let_go(flow: http.HTTPFlow) -> None:
     """End the hold of a flow that nobody waits for any more, and show that."""
     if flow.intercepted:
         flow.resume()
-        ctx.master.addons.trigger(UpdateHook([flow]))
+        labels.tell_view(flow)
 
 
 async def unless_killed[T](flow: http.HTTPFlow, work: Awaitable[T]) -> T:

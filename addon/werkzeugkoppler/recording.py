@@ -50,9 +50,9 @@ class Recording:
         self._seen: list[bytes] = []
         self._size = 0
         self._timeline = Timeline()
-        self._sent = asyncio.get_running_loop().time() - (time.time() - (flow.request.timestamp_end or 0.0))
-        self._shown = 0  # pieces that the flow's content holds
         self._loop = asyncio.get_running_loop()
+        self._sent = self._loop.time() - (time.time() - (flow.request.timestamp_end or 0.0))
+        self._shown = 0  # pieces that the flow's content holds
         self._timer = self._loop.call_soon(self._look)
 
     async def pieces(self) -> AsyncIterator[bytes]:

@@ -73,9 +73,8 @@ class Visit:
             status: `None` where the client left before the answer's end; shown as `-`.
             ms: Milliseconds from the head of the request to the end of the answer.
         """
-        path = (
-            self.address[3].partition(b"?")[0].decode("ascii", "backslashreplace")
-        )  # a query may hold a key
+        # Without its query, which may hold a key.
+        path = self.address[3].partition(b"?")[0].decode("ascii", "backslashreplace")
         line = f"{self.link.client_addr} {self.method} {path} {status or '-'} {ms}ms"
         # A path, or a method, may hold what moves a terminal's cursor.
         shown = "".join(character if character.isprintable() else "?" for character in line)

@@ -21,6 +21,7 @@ from werkzeugkoppler.flows import Kill, Killed
 from werkzeugkoppler.recording import MAX_ANSWER_BYTES
 from werkzeugkoppler.tools.process import child_environment
 from werkzeugkoppler.wire.chat import ChatRequest
+from werkzeugkoppler.wire.completion import COMPLETION_PREFIX
 from werkzeugkoppler.wire.http import JSON_HEADERS, TEXT_HEADERS
 from werkzeugkoppler.wire.jsontext import dumps
 from werkzeugkoppler.wire.sse import DONE, event
@@ -41,7 +42,7 @@ async def direct(call: Call, request: ChatRequest, code: str) -> Reply | Streame
             raise
         refused = error
     model = call.stack.configured_model_for(request.model) or call.stack.shown_model
-    head = {"id": f"chatcmpl-{call.trace.id}", "created": int(time.time()), "model": model}
+    head = {"id": f"{COMPLETION_PREFIX}{call.trace.id}", "created": int(time.time()), "model": model}
     run = _Run(call)
     if not request.stream:
         return Reply(200, JSON_HEADERS, completion(head, await run.whole(code)))

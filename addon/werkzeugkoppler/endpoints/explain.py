@@ -97,7 +97,8 @@ def _rows(asked: ChatRequest, made: Composed, tokens: Tokens) -> Iterator[Row]:
         yield _difference("put back from memory", told_once.body.text, made.request.body.text, tokens)
     draft = made.draft
     if fields := [key for key in draft.changes if key != "tools"]:
-        without = replace(draft, changes={key: draft.changes[key] for key in draft.changes.keys() - fields})
+        tools_alone = {key: text for key, text in draft.changes.items() if key == "tools"}
+        without = replace(draft, changes=tools_alone)
         bodies = without.body().decode(), draft.body().decode()
         yield _difference(f"fields: {', '.join(fields)}", *bodies, tokens)
 

@@ -17,6 +17,7 @@ from werkzeugkoppler.turn.prompt import Draft
 from werkzeugkoppler.turn.relay import StreamedAnswer
 from werkzeugkoppler.turn.retry import Patience
 from werkzeugkoppler.wire.chat import ChatRequest
+from werkzeugkoppler.wire.completion import COMPLETION_PREFIX
 
 type ClientAnswer = StreamedAnswer | PlainAnswer
 
@@ -66,7 +67,7 @@ def run(
         made: See `Effects`.
     """
     stack, settings = call.stack, call.stack.settings
-    identity = {"id": f"chatcmpl-{call.trace.id}", "created": int(time.time()), "model": model}
+    identity = {"id": f"{COMPLETION_PREFIX}{call.trace.id}", "created": int(time.time()), "model": model}
     answer = answer_for(request, settings, ours, identity, call_ids(call.trace.id))
     effects = Effects(call, request.stream, approval, lambda: answer.repairs, made)
 

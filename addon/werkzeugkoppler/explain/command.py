@@ -14,7 +14,8 @@ from pathlib import Path
 from werkzeugkoppler.config import load
 from werkzeugkoppler.errors import ConfigError
 from werkzeugkoppler.explain.ask import NotExplained, ask
-from werkzeugkoppler.explain.shown import clean, shown
+from werkzeugkoppler.explain.shown import shown
+from werkzeugkoppler.wire.printable import printable
 
 EXIT_FAILED = 1
 EXIT_CONFIG = 2
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
         print("\n".join(error.problems), file=sys.stderr)
         return EXIT_CONFIG
     except (NotExplained, OSError) as error:
-        print(clean(str(error)), file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         return EXIT_FAILED
     try:
         _print(

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from werkzeugkoppler.wire.printable import printable
+
 COLOURS = {"+": "32", "-": "31", "@": "36"}
 """Of a diff's lines, by their first character, as the numbers that terminals know."""
 
@@ -17,16 +19,7 @@ def shown(explanation: dict[str, Any], is_coloured: bool) -> str:
     lines = [f"POST {explanation['upstream']['url']}", "", head]
     lines += [_line(name, row, width) for name, row in rows]
     lines += ["", f"Tokens are {explanation['tokens_are']}, of the JSON text.", ""]
-    return "\n".join(map(clean, lines)) + "\n" + "\n".join(_diff(explanation, is_coloured))
-
-
-def clean(line: str) -> str:
-    """A line that harms no terminal: what cannot be printed, such as an escape, is a dot."""
-    return "".join(map(_printable, line))
-
-
-def _printable(character: str) -> str:
-    return character if character.isprintable() else " " if character.isspace() else "·"
+    return "\n".join(map(printable, lines)) + "\n" + "\n".join(_diff(explanation, is_coloured))
 
 
 def _line(name: str, row: dict[str, Any], width: int) -> str:
@@ -39,6 +32,6 @@ def _diff(explanation: dict[str, Any], is_coloured: bool) -> Iterator[str]:
         yield "The bodies are too long for a diff; --json has what would be asked."
         return
     for line in explanation["diff"].split("\n"):
-        line = clean(line)
+        line = printable(line)
         colour = COLOURS.get(line[:1]) if is_coloured else None
         yield f"\x1b[{colour}m{line}\x1b[0m" if colour else line

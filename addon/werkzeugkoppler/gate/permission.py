@@ -8,6 +8,7 @@ from typing import Any
 
 from werkzeugkoppler.gate.costs import is_covered
 from werkzeugkoppler.gate.grants import PERSISTENT, Scope
+from werkzeugkoppler.wire.jsontext import json_object
 
 REQUEST_PERMISSION = "request_permission"
 """Its name for the model: that of the contract, without a server's before it."""
@@ -83,12 +84,12 @@ def read(values: Mapping[str, Any], needed: Mapping[str, Sequence[str]]) -> Aske
 
 def read_text(arguments: str, needed: Mapping[str, Sequence[str]]) -> Asked:
     """What a model's arguments ask for: nothing, where they are no object."""
-    return read(_object(arguments) or {}, needed)
+    return read(json_object(arguments) or {}, needed)
 
 
 def spelled_out(arguments: str, needed: Mapping[str, Sequence[str]]) -> str:
     """The arguments with all that they ask for, for an operator to see; as they are if that is no object."""
-    values = _object(arguments)
+    values = json_object(arguments)
     if values is None:
         return arguments
     asked = read(values, needed)
@@ -105,14 +106,6 @@ def answer(scope: Scope | None, note: str | None, grant_id: str | None) -> dict[
         "operator_note": note,
         "grant_id": grant_id,
     }
-
-
-def _object(text: str) -> dict[str, Any] | None:
-    try:
-        values = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return values if isinstance(values, dict) else None
 
 
 def _costs(category: Any, action: Any, needed: Mapping[str, Sequence[str]]) -> tuple[str, ...]:

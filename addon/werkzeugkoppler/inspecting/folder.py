@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from werkzeugkoppler.traces import REFUSED, SUFFIX
+from werkzeugkoppler.wire.completion import COMPLETION_PREFIX
 
-COMPLETION_PREFIX = "chatcmpl-"
-"""Before a trace's id in the id of a completion that was made here."""
 MAX_NAMED = 5
 """Of traces whose ids begin alike."""
 

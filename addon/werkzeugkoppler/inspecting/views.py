@@ -6,8 +6,8 @@ from typing import Any
 from werkzeugkoppler.inspecting.blocks import Block, Cell, Lines, Table
 from werkzeugkoppler.inspecting.facts import Facts, Span, number
 from werkzeugkoppler.inspecting.reading import Event
-from werkzeugkoppler.inspecting.words import MAX_VALUE_CHARS, count, duration, event_line, size, state
-from werkzeugkoppler.wire.glance import MAX_FINISH_CHARS
+from werkzeugkoppler.inspecting.words import MAX_VALUE_CHARS, duration, event_line, size, state
+from werkzeugkoppler.wire.glance import MAX_FINISH_CHARS, count
 from werkzeugkoppler.wire.printable import cut
 
 EDITED = "edited by the operator"

@@ -25,11 +25,6 @@ def size(count: int) -> str:
     return f"{count} B" if count < 1000 else f"{count / 1000:.1f} kB"
 
 
-def count(number: int, what: str) -> str:
-    """So many of something, whose plural ends in s."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
-
-
 def state(word: str) -> Cell:
     """A status code, or how something ended, in its colour; a long word is cut."""
     word = cut(word, MAX_FINISH_CHARS)

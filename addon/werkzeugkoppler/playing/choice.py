@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from werkzeugkoppler.errors import ApiError
-from werkzeugkoppler.playing.saved import NotSaved, Saved, SavedTurn, counted
+from werkzeugkoppler.playing.saved import NotSaved, Saved, SavedTurn
 from werkzeugkoppler.wire.chat import parse_request
+from werkzeugkoppler.wire.completion import COMPLETION_PREFIX
+from werkzeugkoppler.wire.glance import count
 from werkzeugkoppler.wire.printable import cut, printable
 
-ID_PREFIX = "chatcmpl-"
-"""Before a turn's id in the id of a completion that was made here."""
 MAX_NAMED = 20
 """Of turns that are listed to choose from: the newest."""
 MAX_WORDS = 40
@@ -25,7 +25,7 @@ def choose(saved: Saved, wanted: str | None) -> SavedTurn:
     Raises:
         NotSaved: None is, or more than one.
     """
-    begin = (wanted or "").strip().removeprefix(ID_PREFIX)
+    begin = (wanted or "").strip().removeprefix(COMPLETION_PREFIX)
     turns = list(saved.turns.values())
     found = [turn for turn in turns if turn.id.startswith(begin)]
     if wanted is None:
@@ -54,7 +54,7 @@ def _list(turns: Sequence[SavedTurn]) -> str:
 
 
 def _line(turn: SavedTurn) -> str:
-    counts = f"{counted(len(turn.legs), 'leg')}, {counted(len(turn.tools), 'tool call')}"
+    counts = f"{count(len(turn.legs), 'leg')}, {count(len(turn.tools), 'tool call')}"
     what = "a direct command" if turn.commands else counts
     columns = [
         printable(turn.id),

@@ -1,11 +1,11 @@
 """What a client was told then and now, without what is chance: keepalives, and the grouping of progress."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 from werkzeugkoppler.playing.words import first_difference
 from werkzeugkoppler.turn.asides import FIELDS, is_news
+from werkzeugkoppler.wire.jsontext import json_object
 from werkzeugkoppler.wire.sse import KEEPALIVE, SseEvent, SseReader
 
 
@@ -29,7 +29,7 @@ def difference(now: bytes, then: bytes, *, is_stream: bool, is_command: bool, is
 def identity_of(answer: bytes) -> dict[str, Any]:
     """`created` and `model` of an answer, as far as it has them."""
     for event in _events(answer) if not answer.lstrip().startswith(b"{") else [SseEvent(answer, answer)]:
-        value = _value(event)
+        value = json_object(event.data) or {}
         if "choices" in value:
             return {key: value[key] for key in ("created", "model") if key in value}
     return {}
@@ -64,15 +64,7 @@ def _told(stream: bytes) -> bytes:
 
 
 def _deltas(event: SseEvent) -> Iterator[dict[str, Any]]:
-    choices = _value(event).get("choices")
+    choices = (json_object(event.data) or {}).get("choices")
     for choice in choices if isinstance(choices, list) else []:
         if isinstance(choice, dict) and isinstance(choice.get("delta"), dict):
             yield choice["delta"]
-
-
-def _value(event: SseEvent) -> dict[str, Any]:
-    try:
-        value = json.loads(event.data)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}

@@ -24,17 +24,18 @@ from werkzeugkoppler.config.schema import Settings
 from werkzeugkoppler.endpoints import routes, turning
 from werkzeugkoppler.endpoints.approval import Approval
 from werkzeugkoppler.endpoints.call import Call
-from werkzeugkoppler.flows import make_flow, response
+from werkzeugkoppler.flows import CANCELLED, make_flow, response
 from werkzeugkoppler.gate.grants import Grants
 from werkzeugkoppler.gate.permission import REQUEST_PERMISSION
 from werkzeugkoppler.labels import Plain, note_settings
 from werkzeugkoppler.playing.outlet import Collected, write_answer
-from werkzeugkoppler.playing.replay import draft_of, request_of
+from werkzeugkoppler.playing.replay import draft_of, offered_here, request_of
 from werkzeugkoppler.playing.saved import NotSaved, SavedTurn, link_of
 from werkzeugkoppler.proxy import CLOSE_SECONDS
 from werkzeugkoppler.source import Source
 from werkzeugkoppler.stacks import Stacks
 from werkzeugkoppler.trace_writer import opened
+from werkzeugkoppler.turn.prompt import Draft
 from werkzeugkoppler.visit import Visit, Visits
 from werkzeugkoppler.wire.chat import ChatRequest
 from werkzeugkoppler.wire.http import JSON_HEADERS, HttpRequest
@@ -51,7 +52,7 @@ class Plan:
 
     turn: SavedTurn
     leg: int
-    body: bytes
+    draft: Draft
     """Of the leg."""
     request: ChatRequest
     """What the client is said to have asked for."""
@@ -95,10 +96,10 @@ def plan_of(
         body = edit(body)
         if body.text == before:
             raise NotSaved("the body was not changed, nothing was asked")
-    draft_of(body.text.encode(), leg)  # it can be asked
+    draft = draft_of(body.text.encode(), leg)
     asked = request_of(turn.client).body
     said = {key: body.raw(key) for key in ("model", "stream") if body.raw(key) != asked.raw(key)}
-    return Plan(turn, leg, body.text.encode(), ChatRequest(JsonObject.parse(asked.edited(said))))
+    return Plan(turn, leg, draft, ChatRequest(JsonObject.parse(asked.edited(said))))
 
 
 class Sink(Protocol):
@@ -185,12 +186,11 @@ class _Ours:
 
 
 async def _ours(plan: Plan, call: Call, warn: Callable[[str], None]) -> _Ours:
-    theirs = plan.request.tool_names
-    names = ChatRequest(draft_of(plan.body, plan.leg).request).tool_names - theirs
+    names = offered_here(plan.draft, plan.request)
     await call.stack.toolbox.all_settled()  # a proxy has others to serve meanwhile, here is only this turn
     offered = await call.stack.offered_tools()
     tools = {name: tool for name, tool in offered.items() if name in names}
-    approval = Approval(call, tools, theirs, Grants)
+    approval = Approval(call, tools, plan.request.tool_names, Grants)
     gone = sorted(names - approval.tools.keys())
     if told := ", ".join(name for name in gone if name != REQUEST_PERMISSION):
         warn(f"tools of then that are not there now, as the model is told where it calls one: {told}")
@@ -199,12 +199,11 @@ async def _ours(plan: Plan, call: Call, warn: Callable[[str], None]) -> _Ours:
 
 async def _answer(plan: Plan, call: Call, ours: _Ours) -> AsyncGenerator[bytes]:
     places = link_of(plan.turn.legs[plan.leg][-1])
-    draft = draft_of(plan.body, plan.leg)
     run = turning.run(
         call,
         plan.request,
-        draft,
-        model=str(draft.request.values.get("model")),
+        plan.draft,
+        model=str(plan.draft.request.values.get("model")),
         ours=ours.names,
         approval=ours.approval,
         made={**{key: places[key] for key in PLACES if key in places}, "our_tools": len(ours.names)},
@@ -233,8 +232,8 @@ def _ending(visits: Visits, visit: Visit, flow: http.HTTPFlow, saver: Saver | No
         yield
     except BaseException as error:
         is_cancelled = isinstance(error, asyncio.CancelledError | KeyboardInterrupt)
-        flow.error = Error("cancelled" if is_cancelled else str(error))
-        visit.name(flow, "cancelled" if is_cancelled else "failed")
+        flow.error = Error(CANCELLED if is_cancelled else str(error))
+        visit.name(flow, CANCELLED if is_cancelled else "failed")
         raise
     finally:
         visits.end(visit, flow, "interrupted")

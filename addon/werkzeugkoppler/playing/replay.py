@@ -17,15 +17,18 @@ from werkzeugkoppler.direct.run import Ended
 from werkzeugkoppler.endpoints import direct, turning
 from werkzeugkoppler.errors import ApiError
 from werkzeugkoppler.flows import is_killed
+from werkzeugkoppler.labels import SHOWN_ID
 from werkzeugkoppler.playing.compare import difference, identity_of
 from werkzeugkoppler.playing.outlet import Collected, write_answer
-from werkzeugkoppler.playing.saved import NotSaved, SavedTurn, asked_body, content_of, counted, link_of
+from werkzeugkoppler.playing.saved import NotSaved, SavedTurn, asked_body, content_of, link_of
 from werkzeugkoppler.playing.tape import Stopped, Tape
 from werkzeugkoppler.traces import begin
 from werkzeugkoppler.turn import engine
 from werkzeugkoppler.turn.leg import Leg
 from werkzeugkoppler.turn.prompt import Draft
 from werkzeugkoppler.wire.chat import ChatRequest, parse_request
+from werkzeugkoppler.wire.completion import COMPLETION_PREFIX
+from werkzeugkoppler.wire.glance import count
 from werkzeugkoppler.wire.jsontext import array_items
 
 
@@ -50,13 +53,13 @@ class Played:
 
     def line(self) -> str:
         """What there is to say, in a line."""
-        what = f"{counted(self.legs, 'leg')}, {counted(self.tool_calls, 'tool call')}"
+        what = f"{count(self.legs, 'leg')}, {count(self.tool_calls, 'tool call')}"
         if self.difference is not None:
-            return f"replayed turn {self.turn[:6]}: {what}; {self.difference}"
+            return f"replayed turn {self.turn[:SHOWN_ID]}: {what}; {self.difference}"
         if self.broken_off is not None:
             same = f"the same as recorded up to where {self.broken_off}"
-            return f"replayed turn {self.turn[:6]}: {what}, {same}"
-        return f"replayed turn {self.turn[:6]}: {what}, the client's answer is the same as recorded"
+            return f"replayed turn {self.turn[:SHOWN_ID]}: {what}, {same}"
+        return f"replayed turn {self.turn[:SHOWN_ID]}: {what}, the client's answer is the same as recorded"
 
 
 async def replay(turn: SavedTurn, on_data: Callable[[bytes], None], pace: float | None) -> Played:
@@ -71,7 +74,8 @@ async def replay(turn: SavedTurn, on_data: Callable[[bytes], None], pace: float 
     """
     assert turn.client is not None
     request, settings = request_of(turn.client), settings_of(turn.client)
-    ours, draft = tools_of(turn, request), first_draft(turn)
+    draft = first_draft(turn)
+    ours = offered_here(draft, request) if draft is not None else frozenset[str]()
     tape = Tape(turn, ours=ours - _unknown(turn.client), is_stream=request.stream, pace=pace)
     outlet = Collected(on_data)
     if draft is None:
@@ -83,7 +87,12 @@ async def replay(turn: SavedTurn, on_data: Callable[[bytes], None], pace: float 
 
 
 def _run(
-    turn: SavedTurn, tape: Tape, request: ChatRequest, settings: Settings, ours: set[str], draft: Draft
+    turn: SavedTurn,
+    tape: Tape,
+    request: ChatRequest,
+    settings: Settings,
+    ours: frozenset[str],
+    draft: Draft,
 ) -> AsyncGenerator[bytes]:
     assert turn.client is not None
     identity = _identity(turn, turn.client)
@@ -189,17 +198,15 @@ def settings_of(client: http.HTTPFlow) -> Settings:
         raise NotSaved(f"the settings that the client's flow has cannot be used: {error}") from error
 
 
-def first_draft(turn: SavedTurn, number: int | None = None) -> Draft | None:
-    """The draft of a leg, the first where none is named; `None` where there are no legs.
+def first_draft(turn: SavedTurn) -> Draft | None:
+    """The draft of the first leg; `None` where there are no legs.
 
     Raises:
-        NotSaved: It has no such leg, or its body cannot be read.
+        NotSaved: Its body cannot be read.
     """
     if not turn.legs:
         return None
-    number = min(turn.legs) if number is None else number
-    if number not in turn.legs:
-        raise NotSaved(f"turn {turn.shown_id} has no leg {number}, it has {counted(len(turn.legs), 'leg')}")
+    number = min(turn.legs)
     return draft_of(asked_body(turn.legs[number][0]), number)
 
 
@@ -216,11 +223,9 @@ def draft_of(body: bytes, number: int) -> Draft:
     return Draft(request, tuple(array_items(request.raw("messages") or "[]")), {})
 
 
-def tools_of(turn: SavedTurn, request: ChatRequest) -> set[str]:
-    """The names of the tools that were offered here: those of the first leg that are not the client's."""
-    draft = first_draft(turn)
-    offered = ChatRequest(draft.request).tool_names if draft is not None else frozenset[str]()
-    return set(offered - request.tool_names)
+def offered_here(draft: Draft, request: ChatRequest) -> frozenset[str]:
+    """The names of the tools that were offered here: those of a leg that are not the client's."""
+    return ChatRequest(draft.request).tool_names - request.tool_names
 
 
 def _unknown(client: http.HTTPFlow) -> set[str]:
@@ -231,4 +236,4 @@ def _unknown(client: http.HTTPFlow) -> set[str]:
 
 def _identity(turn: SavedTurn, client: http.HTTPFlow) -> dict[str, Any]:
     made = {"created": int(client.request.timestamp_start), "model": "unknown"}
-    return {"id": f"chatcmpl-{turn.id}", **made, **identity_of(content_of(client))}
+    return {"id": f"{COMPLETION_PREFIX}{turn.id}", **made, **identity_of(content_of(client))}

@@ -132,11 +132,6 @@ def _is_timed(flow: http.HTTPFlow) -> bool:
     return all(isfinite(time) for time in times if time is not None)
 
 
-def counted(number: int, what: str) -> str:
-    """A number of things, in words."""
-    return f"{number} {what}{'s' * (number != 1)}"
-
-
 # What a flow holds
 
 
@@ -202,11 +197,6 @@ def duration_of(flow: http.HTTPFlow) -> int:
     began, ended = flow.request.timestamp_end, flow.response.timestamp_end if flow.response else None
     ended = ended or (flow.error.timestamp if flow.error is not None else None)
     return max(0, round((ended - began) * 1000)) if began and ended else 0
-
-
-def is_cancelled(flow: http.HTTPFlow) -> bool:
-    """The client left meanwhile, or the proxy was stopped."""
-    return flow.error is not None and flow.error.msg == "cancelled"
 
 
 def failure_of(flow: http.HTTPFlow) -> UpstreamError | None:

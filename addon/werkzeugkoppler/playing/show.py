@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from werkzeugkoppler.turn.asides import FIELDS
+from werkzeugkoppler.wire.jsontext import json_object
 from werkzeugkoppler.wire.sse import SseReader
 
 DIM, BOLD, RESET = "\x1b[2m", "\x1b[1m", "\x1b[0m"
@@ -35,12 +36,12 @@ class Shown:
             self._plain += data
             return
         for event in self._reader.feed(data):
-            self._show(_value(event.data), "delta")
+            self._show(json_object(event.data) or {}, "delta")
 
     def close(self) -> None:
         """The answer has ended."""
         if self._plain:
-            self._show(_value(self._plain), "message")
+            self._show(json_object(self._plain) or {}, "message")
         self._end_line()
 
     def _show(self, value: dict[str, Any], key: str) -> None:
@@ -98,14 +99,6 @@ class Shown:
         if not self._at_line_start:
             self._write("\n")
             self._at_line_start = True
-
-
-def _value(data: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _printable(character: str) -> str:

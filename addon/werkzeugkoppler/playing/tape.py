@@ -10,14 +10,13 @@ from mitmproxy import http
 from werkzeugkoppler.endpoints.approval import SOURCE, killed, refused
 from werkzeugkoppler.endpoints.effects import NEWS_SECONDS, UpstreamReply, accepted, unknown_tool
 from werkzeugkoppler.errors import UpstreamError
-from werkzeugkoppler.flows import Kill, is_killed
+from werkzeugkoppler.flows import Kill, is_cancelled, is_killed
 from werkzeugkoppler.labels import DENIED_STATUS
 from werkzeugkoppler.playing.saved import (
     SavedTurn,
     asked_body,
     duration_of,
     failure_of,
-    is_cancelled,
     kill_of,
     lacking_of,
     link_of,

@@ -1,6 +1,6 @@
 """Two texts that should be one, and where they part."""
 
-from itertools import takewhile
+from werkzeugkoppler.turn.prefix import shared
 
 QUOTED = 30
 """Bytes of each side that are shown from the first difference on."""
@@ -14,13 +14,8 @@ def first_difference(first: bytes, second: bytes, first_is: str, second_is: str)
     """
     if first == second:
         return None
-    at = offset(first, second)
+    at = shared(first, second)
     return f"first difference at byte {at}: {first_is} {quoted(first, at)}, {second_is} {quoted(second, at)}"
-
-
-def offset(first: bytes, second: bytes) -> int:
-    """How many bytes two texts begin with in common."""
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False)))
 
 
 def quoted(text: bytes, at: int) -> str:

@@ -18,15 +18,16 @@ FIELDS = (DEFAULT_FIELD, "reasoning")
 
 
 _CAUSES = "|".join(re.escape(cause) for cause in Cause)
+_NEWS_LINE = rf"==> (?:[\w-]{{1,64}}__[\w-]{{0,64}}|{REQUEST_PERMISSION}): .*"
 _SAID = re.compile(
     rf"^==> tool (?:call|result) `.*`$"
-    rf"|^==> (?:[\w-]{{1,64}}__[\w-]{{0,64}}|{REQUEST_PERMISSION}): .*$"
+    rf"|^{_NEWS_LINE}$"
     rf"|(?:==> )?(?:{_CAUSES})\. (?:Retrying \.*|Retries exhausted\.|Upstream stream interrupted\.)",
     re.MULTILINE,
 )
 """All that the functions below say. It begins with no repetition: a long text is searched once."""
 
-_NEWS = re.compile(rf"(?:==> (?:[\w-]{{1,64}}__[\w-]{{0,64}}|{REQUEST_PERMISSION}): .*\n)+")
+_NEWS = re.compile(rf"(?:{_NEWS_LINE}\n)+")
 
 
 class ReasoningField:

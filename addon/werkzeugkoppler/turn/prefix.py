@@ -96,12 +96,16 @@ def first_break(old: Prompt, new: Prompt) -> Break | None:
     if old.model != new.model:
         return None
     if old.tools != new.tools:
-        return _break(old, _shared(old.tools, new.tools), _tools_culprit(old.tools, new.tools))
+        return _break(
+            old, shared(old.tools.encode(), new.tools.encode()), _tools_culprit(old.tools, new.tools)
+        )
     before = len(old.tools.encode())
     for index, text in enumerate(old.messages):
         counterpart = new.messages[index] if index < len(new.messages) else ""
         if text != counterpart:
-            return _break(old, before + _shared(text, counterpart), _culprit(old, new, index))
+            return _break(
+                old, before + shared(text.encode(), counterpart.encode()), _culprit(old, new, index)
+            )
         before += len(text.encode())
     return None
 
@@ -135,9 +139,8 @@ def _names(tools: str) -> list[str]:
     return [str(function.get("name")) for function in functions if isinstance(function, dict)]
 
 
-def _shared(a: str, b: str) -> int:
+def shared(x: bytes, y: bytes) -> int:
     """How many bytes two texts have in common at their beginning."""
-    x, y = a.encode(), b.encode()
     low, high = 0, min(len(x), len(y))
     while low < high:  # half of what is left is compared at a time, which is fast where they are long
         middle = (low + high + 1) // 2

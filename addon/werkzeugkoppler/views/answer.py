@@ -9,11 +9,12 @@ from mitmproxy import http
 
 from werkzeugkoppler.views.message import call_lines, message_lines
 from werkzeugkoppler.views.paper import inline, members, short
-from werkzeugkoppler.views.view import Link, View, json_object
+from werkzeugkoppler.views.view import Link, View
 from werkzeugkoppler.wire.assemble import MessageAssembler
 from werkzeugkoppler.wire.completion import calls_of, finish_reason_of, first_choice
 from werkzeugkoppler.wire.glance import count, duration, size
 from werkzeugkoppler.wire.http import EVENT_STREAM, media_type
+from werkzeugkoppler.wire.jsontext import json_object
 from werkzeugkoppler.wire.sse import SseReader
 
 FIRST_EVENTS, LAST_EVENTS = 40, 10

@@ -7,8 +7,9 @@ from mitmproxy import http
 
 from werkzeugkoppler.views.message import message_lines
 from werkzeugkoppler.views.paper import MAX_ITEMS, bounded, members, short, tree
-from werkzeugkoppler.views.view import Link, View, json_object
+from werkzeugkoppler.views.view import Link, View
 from werkzeugkoppler.wire.glance import count, size
+from werkzeugkoppler.wire.jsontext import json_object
 
 ADDED = "added by Werkzeugkoppler"
 

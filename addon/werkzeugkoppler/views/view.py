@@ -1,6 +1,5 @@
 """What the content views have in common: when they are chosen, and that they never fail."""
 
-import json
 import logging
 from abc import abstractmethod
 from typing import Any
@@ -77,14 +76,3 @@ class View(Contentview):
             logger.exception("The view %s could not show a body of %d bytes", self.name, len(data))
             return None
         return None if lines is None else "\n".join(printable(line, kept="\t") for line in lines)
-
-
-def json_object(data: bytes) -> dict[str, Any] | None:
-    """The object that a body is, `None` where it is none."""
-    if data.lstrip()[:1] != b"{":
-        return None
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None

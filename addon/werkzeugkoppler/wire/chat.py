@@ -69,9 +69,8 @@ def parse_request(body: bytes) -> ChatRequest:
             `invalid_message`, `invalid_role`, `invalid_content`, `invalid_request` (OW-42 to OW-47).
     """
     try:
-        request = ChatRequest(
-            JsonObject.parse(body.decode("utf-8-sig"))
-        )  # a BOM may be ignored: RFC 8259, 8.1
+        # A byte order mark may be ignored: RFC 8259, 8.1.
+        request = ChatRequest(JsonObject.parse(body.decode("utf-8-sig")))
     except ValueError as error:
         raise ApiError(400, f"invalid JSON in request body: {error}", code="bad_json") from error
     except TypeError as error:

@@ -9,6 +9,9 @@ from werkzeugkoppler.wire.jsontext import JsonObject, array_items, dumps, loads
 from werkzeugkoppler.wire.rewrite import rewritten
 from werkzeugkoppler.wire.sse import SseEvent, event
 
+COMPLETION_PREFIX = "chatcmpl-"
+"""Before a turn's id in the id of a completion that was made here (OW-25)."""
+
 type Chunk = dict[str, Any]
 
 

@@ -58,6 +58,17 @@ def loads(text: str) -> Any:
     return value
 
 
+def json_object(text: str | bytes) -> dict[str, Any] | None:
+    """The object that a text is, whoever wrote it; `None` where it is none."""
+    if text.lstrip()[:1] not in ("{", b"{"):
+        return None
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
 def _decode_anything(text: str, at: int) -> tuple[Any, int]:
     try:
         return _decode_usual(text, at)

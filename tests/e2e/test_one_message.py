@@ -176,3 +176,14 @@ async def test_usage_that_comes_elsewhere_is_summed(
     transcript = await client.transcript(**(WITH_USAGE if asked else {}))
     assert_one_message(transcript)
     assert transcript.usages[-1:] == ([usage(30, 5)] if asked else [])
+
+
+@pytest.mark.contract("OW-25")
+async def test_a_stream_that_the_model_server_gave_no_id_has_its_traces(
+    client: Client, upstream: Upstream
+) -> None:
+    choice = {"index": 0, "delta": {"role": "assistant", "content": "Hello."}, "finish_reason": "stop"}
+    upstream.script(Sse([{"object": "chat.completion.chunk", "choices": [choice]}]))
+    async with client.streamed() as stream:
+        transcript = await stream.rest()
+    assert transcript.heads("id") == {f"chatcmpl-{stream.headers['X-Werkzeugkoppler-Trace-Id']}"}
